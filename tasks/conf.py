@@ -1,0 +1,175 @@
+"""Taskyard's settings: read once from the environment or `taskyard.env`, checked whole.
+
+Works without Django, so that a worker needs nothing but REDIS_URL and TASKYARD_TASKS.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from django.apps import apps
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tasks.errors import ConfigurationError
+
+#: The one file that settings may stand in, beside where the command is started.
+SETTINGS_FILE = "taskyard.env"
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+#: Unix sockets cannot have longer paths (sun_path is 104 to 108 bytes).
+SOCKET_PATH_LIMIT = 100
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Config(BaseSettings):
+    """Every setting, under its name in the environment in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=SETTINGS_FILE, env_ignore_empty=True, extra="ignore"
+    )
+
+    redis_url: str = ""
+    database_url: str = ""
+    secret_key: str = Field(default="", min_length=0)
+    taskyard_tasks: Names = ()
+    taskyard_apps: Names = ()
+    taskyard_rq_modules: Names = ()
+    taskyard_shell: bool = False
+    taskyard_private_urls: bool = False
+    taskyard_hosts: Names = ()
+    taskyard_data: Path = PROJECT_ROOT / "data"
+
+    @field_validator(
+        "taskyard_tasks",
+        "taskyard_apps",
+        "taskyard_rq_modules",
+        "taskyard_hosts",
+        mode="before",
+    )
+    @classmethod
+    def split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("taskyard_tasks", "taskyard_apps")
+    @classmethod
+    def check_modules(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name == "tasks":
+                raise ValueError(
+                    "a module named tasks would hide Taskyard's own;"
+                    " rename your module, e.g. jobs.py"
+                )
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(f"{name!r} is not the name of a Python module")
+        return names
+
+    @field_validator("taskyard_rq_modules")
+    @classmethod
+    def check_patterns(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            module = name.removesuffix(".*")
+            if not all(part.isidentifier() for part in module.split(".")):
+                raise ValueError(f"{name!r} is neither a module nor a pkg.* prefix")
+        return names
+
+    @field_validator("redis_url")
+    @classmethod
+    def check_redis_url(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("secret_key")
+    @classmethod
+    def check_secret_key(cls, key: str) -> str:
+        if key and len(key) < 32:
+            raise ValueError(
+                "is shorter than 32 characters; leave it out and one is made"
+            )
+        return key
+
+    @field_validator("taskyard_data")
+    @classmethod
+    def make_absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    def broker_url(self) -> str:
+        """Return where Redis is: as set, else the embedded one of the data folder."""
+        if self.redis_url:
+            return self.redis_url
+        noted = self.taskyard_data / "redis.url"
+        if noted.exists():
+            return noted.read_text().strip()
+        return f"unix://{self.taskyard_data / 'redis.sock'}"
+
+    def serves(self, module: str) -> bool:
+        """Say whether TASKYARD_RQ_MODULES admits functions of `module`."""
+        return any(
+            module == name
+            or (name.endswith(".*") and module.startswith(name.removesuffix("*")))
+            for name in self.taskyard_rq_modules
+        )
+
+
+@cache
+def get_config() -> Config:
+    """Return the settings, read once.
+
+    Raises ConfigurationError that names every wrong value.
+    """
+    try:
+        return Config()
+    except ValidationError as error:
+        raise ConfigurationError(_describe(error)) from error
+
+
+def _describe(error: ValidationError) -> str:
+    return "\n".join(
+        f"{_setting_name(problem['loc'])}: {_sentence(problem['msg'])}"
+        for problem in error.errors()
+    )
+
+
+def _setting_name(location: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in location).upper()
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def load_secret_key() -> str:
+    """Return SECRET_KEY: as set, else the one kept in the data folder, made when absent."""
+    config = get_config()
+    return config.secret_key or kept_secret(config.taskyard_data / "secret_key", 50)
+
+
+def kept_secret(path: Path, length: int) -> str:
+    """Return the secret kept in `path`, readable by its owner only; made when absent."""
+    if path.exists():
+        return path.read_text().strip()
+    alphabet = string.ascii_letters + string.digits
+    secret = "".join(secrets.choice(alphabet) for _ in range(length))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(secret)
+    return secret
+
+
+#: Set (to anything) in a process that has no ledger: a worker without DATABASE_URL.
+NO_LEDGER = "TASKYARD_NO_LEDGER"
+
+
+def has_ledger() -> bool:
+    """Say whether this process can write the ledger."""
+    return apps.ready and NO_LEDGER not in os.environ

@@ -1,0 +1,195 @@
+"""What can go wrong, each named for the fact, each with a sentence that says the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tasks.text import gettext as _
+
+
+class TasksError(Exception):
+    """The base of every error that Taskyard raises on purpose."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else (self.__doc__ or "")
+
+
+class ConfigurationError(TasksError):
+    """Raised when a setting has a value that cannot work."""
+
+
+class BrokerUnavailable(TasksError):
+    """Raised when Redis does not answer."""
+
+    def __init__(self, reason: object) -> None:
+        self.reason = str(reason)
+        super().__init__(_("Redis does not answer: %(reason)s") % {"reason": reason})
+
+
+class TaskNotRegistered(TasksError):
+    """Raised when no task has that name."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        message = _("Task %(name)s is not registered.") % {"name": name}
+        if nearest:
+            message += " " + _("Did you mean %(nearest)s?") % {"nearest": nearest}
+        super().__init__(message)
+
+
+class FunctionNotRegistered(TasksError):
+    """Raised in a worker for a function that nobody registered; it is never imported."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            _(
+                "function %(path)s is not registered: decorate it with @task in a module"
+                " that TASKYARD_TASKS names, or name its module in TASKYARD_RQ_MODULES"
+            )
+            % {"path": path}
+        )
+
+
+class InvalidArguments(TasksError):
+    """Raised when arguments do not fit a task's signature."""
+
+    def __init__(self, task: str, problems: Mapping[str, str]) -> None:
+        self.task = task
+        #: What is wrong with each argument, by its name; "" holds what concerns the call.
+        self.problems = dict(problems)
+        listed = "; ".join(
+            f"{field}: {problem}" if field else problem
+            for field, problem in self.problems.items()
+        )
+        super().__init__(
+            _("The arguments do not fit %(task)s: %(problems)s")
+            % {"task": task, "problems": listed}
+        )
+
+
+class InvalidOption(TasksError):
+    """Raised when a submission option has a value that cannot work."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        self.option = option
+        self.problem = problem
+        super().__init__(f"{option}: {problem}")
+
+
+class PayloadTooLarge(TasksError):
+    """Raised when a job's arguments are larger than Redis should hold."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            _(
+                "The arguments take %(size)s KB; at most %(limit)s KB are accepted."
+                " Write the data to a file or a table and pass its path or id instead."
+            )
+            % {"size": f"{-(-size // 1024):,}", "limit": limit // 1024}
+        )
+
+
+class JobNotFound(TasksError):
+    """Raised when no job has that id."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(_("There is no job %(id)s.") % {"id": job_id})
+
+
+class JobExists(TasksError):
+    """Raised when a submission brings an id that is taken."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(
+            _("A job %(id)s exists already: leave the id out, or choose another.")
+            % {"id": job_id}
+        )
+
+
+class IdempotencyConflict(TasksError):
+    """Raised when an idempotency key comes again with other arguments."""
+
+    def __init__(self, key: str, job_id: str) -> None:
+        self.key = key
+        self.job_id = job_id
+        super().__init__(
+            _(
+                "Idempotency key %(key)s belongs to job %(id)s, which has other"
+                " arguments: send the same arguments, or use a new key."
+            )
+            % {"key": key, "id": job_id}
+        )
+
+
+class TransitionNotAllowed(TasksError):
+    """Raised when a job's state does not allow what was asked."""
+
+    def __init__(self, job_id: str, verb: str, state: str) -> None:
+        self.job_id = job_id
+        self.verb = verb
+        self.state = state
+        super().__init__(
+            _("Job %(id)s is %(state)s now, so it cannot be changed by %(verb)s.")
+            % {"id": job_id, "state": state, "verb": verb}
+        )
+
+
+class WorkerUnreachable(TasksError):
+    """Raised when the worker that runs a job does not hear its commands."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(
+            _(
+                "No worker answers for job %(id)s: it ended just now, or its worker is"
+                " gone and the job will be queued again within 20 seconds."
+            )
+            % {"id": job_id}
+        )
+
+
+class PermissionMissing(TasksError):
+    """Raised when the actor may not do what was asked."""
+
+    def __init__(self, verb: str, permission: str) -> None:
+        self.verb = verb
+        self.permission = permission
+        super().__init__(
+            _("This needs the permission %(permission)s.") % {"permission": permission}
+        )
+
+
+class ResultTimeout(TasksError):
+    """Raised when a job has not ended within the time its caller waits."""
+
+    def __init__(self, job_id: str, seconds: float) -> None:
+        self.job_id = job_id
+        super().__init__(
+            _("Job %(id)s has not ended within %(seconds)s s.")
+            % {"id": job_id, "seconds": f"{seconds:g}"}
+        )
+
+
+class JobFailed(TasksError):
+    """Raised where a caller waits for the result of a job that did not finish."""
+
+    def __init__(self, job_id: str, state: str, reason: str) -> None:
+        self.job_id = job_id
+        self.state = state
+        self.reason = reason
+        super().__init__(
+            _("Job %(id)s is %(state)s: %(reason)s")
+            % {"id": job_id, "state": state, "reason": reason}
+        )
+
+
+class TaskFailed(TasksError):
+    """Raised by a task to end its attempt as failed with a sentence for people.
+
+    The job page shows the sentence first and the traceback behind it.
+    """

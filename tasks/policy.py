@@ -1,0 +1,43 @@
+"""Who may do what: one table from verbs to permissions, asked by every act."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+
+from tasks.errors import PermissionMissing
+
+#: The permission that each verb needs; dashboard groups are made of these.
+PERMISSIONS = {
+    "view": "tasks.view_job",
+    "submit": "tasks.submit_job",
+    "cancel": "tasks.operate_job",
+    "stop": "tasks.operate_job",
+    "retry": "tasks.operate_job",
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and by which door; `permissions` None means every one."""
+
+    name: str
+    via: str
+    permissions: frozenset[str] | None = None
+
+    def may(self, verb: str) -> bool:
+        return self.permissions is None or PERMISSIONS[verb] in self.permissions
+
+    def require(self, verb: str) -> None:
+        """Raise PermissionMissing unless the actor may do `verb`."""
+        if not self.may(verb):
+            raise PermissionMissing(verb, PERMISSIONS[verb])
+
+
+def cli_actor() -> Actor:
+    """Return the operating system's user, who may do everything and is audited."""
+    return Actor(getpass.getuser(), "cli")
+
+
+#: Submissions from code, which runs with the rights of its process.
+CODE = Actor("code", "code")
