@@ -1,0 +1,104 @@
+"""Every Redis key: RQ's own (its data model is ours) and those under `taskyard:`.
+
+The Lua scripts build the same per-job keys from these prefixes; each says so on top.
+"""
+
+from __future__ import annotations
+
+# RQ 2.12's keys.
+QUEUES = "rq:queues"
+WORKERS = "rq:workers"
+SUSPENDED = "rq:suspended"
+
+# rq-scheduler's set of delayed jobs, scores in Unix seconds.
+DELAYED = "rq:scheduler:scheduled_jobs"
+
+# Ours.
+EVENTS = "taskyard:events"
+EVENTS_GROUP = "recorder"
+RELEASES = "taskyard:releases"
+LIVE = "taskyard:live"
+CONTROL = "taskyard:control"
+EPOCH = "taskyard:epoch"
+#: Hash of process kind:name to the second it last said it was well.
+LIVENESS = "taskyard:liveness"
+
+
+def queue(name: str) -> str:
+    return f"rq:queue:{name}"
+
+
+def job(job_id: str) -> str:
+    return f"rq:job:{job_id}"
+
+
+def dependents(job_id: str) -> str:
+    return f"rq:job:{job_id}:dependents"
+
+
+def dependencies(job_id: str) -> str:
+    """RQ's set of a child's parents; the double colon is RQ's."""
+    return f"rq:job::{job_id}:dependencies"
+
+
+def results(job_id: str) -> str:
+    return f"rq:results:{job_id}"
+
+
+def execution(job_id: str, execution_id: str) -> str:
+    return f"rq:execution:{job_id}:{execution_id}"
+
+
+def executions(job_id: str) -> str:
+    return f"rq:executions:{job_id}"
+
+
+def wip(queue_name: str) -> str:
+    return f"rq:wip:{queue_name}"
+
+
+def finished(queue_name: str) -> str:
+    return f"rq:finished:{queue_name}"
+
+
+def failed(queue_name: str) -> str:
+    return f"rq:failed:{queue_name}"
+
+
+def deferred(queue_name: str) -> str:
+    return f"rq:deferred:{queue_name}"
+
+
+def scheduled(queue_name: str) -> str:
+    return f"rq:scheduled:{queue_name}"
+
+
+def canceled(queue_name: str) -> str:
+    return f"rq:canceled:{queue_name}"
+
+
+def worker(name: str) -> str:
+    return f"rq:worker:{name}"
+
+
+def queue_workers(queue_name: str) -> str:
+    return f"rq:workers:{queue_name}"
+
+
+def worker_commands(name: str) -> str:
+    """The channel on which RQ sends a worker its commands."""
+    return f"rq:pubsub:{name}"
+
+
+def scheduler_lock(queue_name: str) -> str:
+    """RQ's own lock: who holds it releases `rq:scheduled:<queue>`."""
+    return f"rq:scheduler-lock:{queue_name}"
+
+
+def lease(queue_name: str) -> str:
+    """Our lease: members `job:execution`, scores their end by Redis' clock."""
+    return f"taskyard:lease:{queue_name}"
+
+
+def log(job_id: str) -> str:
+    return f"taskyard:log:{job_id}"

@@ -1,0 +1,118 @@
+-- Shared by every script: it is put before each of them when they are loaded.
+--
+-- Key space (every key is described in broker/keys.py):
+--   rq:job:<id>                 hash    RQ's fields, and ours prefixed ty:
+--   rq:job:<id>:dependents      set     children that wait for this job
+--   rq:job::<id>:dependencies   set     its parents (the double colon is RQ's)
+--   rq:queue:<queue>            list    job ids, the next one on the left
+--   rq:deferred:<queue>         zset    job id -> when it was deferred
+--   rq:scheduled:<queue>        zset    job id -> due, Unix seconds (RQ's retries)
+--   rq:scheduler:scheduled_jobs zset    job id -> due, Unix seconds (delays)
+--   taskyard:events             stream  one entry for each change of a job
+--
+-- Fields of ours in a job's hash:
+--   ty:task, ty:kind (async or sync), ty:seq (events so far), ty:open (parents not yet
+--   ended), ty:due (Unix seconds), ty:attempts, ty:exec (the execution that holds it),
+--   ty:backoff, ty:retries, ty:progress
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local now_text = string.format('%d.%06d', time[1], time[2])
+
+-- RQ's date format. Days to a date: Howard Hinnant's civil_from_days.
+local function iso()
+  local seconds = tonumber(time[1])
+  local days = math.floor(seconds / 86400)
+  local rest = seconds - days * 86400
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', year, month, day,
+    math.floor(rest / 3600), math.floor(rest % 3600 / 60), rest % 60, time[2])
+end
+
+local now_iso = iso()
+
+local function job_key(id) return 'rq:job:' .. id end
+
+local function is_job(id)
+  return redis.call('TYPE', job_key(id)).ok == 'hash'
+end
+
+local function field(id, name)
+  return redis.call('HGET', job_key(id), name) or ''
+end
+
+-- Append one event; `fields` is a flat list of names and values.
+local function emit(id, kind, state, fields)
+  local seq = redis.call('HINCRBY', job_key(id), 'ty:seq', 1)
+  redis.call('XADD', 'taskyard:events', '*', 'id', id, 'seq', seq, 'kind', kind,
+    'state', state, 'at', now_text, unpack(fields or {}))
+end
+
+-- Put a job that nothing holds back into its queue, or aside until it is due.
+-- Returns the state it is in now and when it is due ('' for a queue).
+local function place(id, queue, at_front)
+  local due = field(id, 'ty:due')
+  if due ~= '' and tonumber(due) > now then
+    redis.call('ZADD', 'rq:scheduler:scheduled_jobs', due, id)
+    redis.call('HSET', job_key(id), 'status', 'scheduled')
+    return 'scheduled', due
+  end
+  redis.call('HSET', job_key(id), 'status', 'queued', 'enqueued_at', now_iso)
+  redis.call(at_front and 'LPUSH' or 'RPUSH', 'rq:queue:' .. queue, id)
+  return 'queued', ''
+end
+
+local function ended_well(status, allow_failure)
+  if status == 'finished' then return true end
+  return allow_failure and
+    (status == 'failed' or status == 'stopped' or status == 'canceled')
+end
+
+-- Count the parents of a job that stock RQ enqueued; a missing one counts as met there.
+local function count_open(id, allow_failure)
+  local open = 0
+  for _, parent in ipairs(redis.call('SMEMBERS', 'rq:job::' .. id .. ':dependencies')) do
+    local status = redis.call('HGET', job_key(parent), 'status')
+    if status and not ended_well(status, allow_failure) then open = open + 1 end
+  end
+  return open
+end
+
+-- Tell a child that `parent` ended in `status`; release it when it waits for no other.
+local function notify(parent, child, status)
+  local allow_failure = field(child, 'allow_dependency_failures') == '1'
+  if not ended_well(status, allow_failure) then return end
+  if redis.call('SREM', 'rq:job:' .. parent .. ':dependents', child) == 0 then return end
+  if not is_job(child) or field(child, 'status') ~= 'deferred' then return end
+  local open
+  if redis.call('HEXISTS', job_key(child), 'ty:open') == 1 then
+    open = redis.call('HINCRBY', job_key(child), 'ty:open', -1)
+  else
+    open = count_open(child, allow_failure)
+  end
+  if open > 0 then return end
+  local queue = field(child, 'origin')
+  redis.call('ZREM', 'rq:deferred:' .. queue, child)
+  local state, due = place(child, queue, field(child, 'enqueue_at_front') == '1')
+  emit(child, 'released', state, {'queue', queue, 'due', due})
+end
+
+-- Release up to `limit` children of a job that finished, or all that may follow one
+-- that did not (the others stay, for a retry of the parent). Says whether some are left.
+local function release(parent, status, limit)
+  local key = 'rq:job:' .. parent .. ':dependents'
+  if redis.call('EXISTS', key) == 0 then return false end
+  local finished = status == 'finished'
+  local children = finished and redis.call('SRANDMEMBER', key, limit)
+    or redis.call('SMEMBERS', key)
+  for _, child in ipairs(children) do notify(parent, child, status) end
+  return finished and redis.call('EXISTS', key) == 1
+end

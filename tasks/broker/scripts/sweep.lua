@@ -1,0 +1,30 @@
+-- Put back into its queue, first in line, what a dead worker held: every job whose lease
+-- has ended. Its attempt is recorded as lost.
+-- ARGV: queue, most jobs at once. Returns the ids that wait again.
+
+local queue = ARGV[1]
+local back = {}
+
+local function requeue(id, execution)
+  if field(id, 'ty:exec') ~= execution then return end
+  local worker = field(id, 'worker_name')
+  redis.call('HDEL', job_key(id), 'ty:exec', 'ty:due')
+  place(id, queue, true)
+  emit(id, 'lost', 'queued', {'queue', queue, 'exec', execution, 'worker', worker,
+    'logged', redis.call('EXISTS', 'taskyard:log:' .. id), 'error', 'WorkerLost', 'message', 'worker ' .. worker .. ' stopped answering'})
+  back[#back + 1] = id
+end
+
+local ended = redis.call('ZRANGEBYSCORE', 'taskyard:lease:' .. queue, '-inf', now_text,
+  'LIMIT', 0, tonumber(ARGV[2]))
+for _, member in ipairs(ended) do
+  redis.call('ZREM', 'taskyard:lease:' .. queue, member)
+  redis.call('ZREM', 'rq:wip:' .. queue, member)
+  redis.call('DEL', 'rq:execution:' .. member)
+  local id, execution = string.match(member, '^(.*):([^:]*)$')
+  if id and is_job(id) then
+    redis.call('ZREM', 'rq:executions:' .. id, execution)
+    pcall(requeue, id, execution)
+  end
+end
+return back

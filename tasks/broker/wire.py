@@ -1,0 +1,230 @@
+"""RQ 2.12's wire format: a Taskyard job is an RQ job with JSON inside."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pydantic_core
+
+from tasks.errors import PayloadTooLarge, TasksError
+from tasks.text import gettext as _
+
+#: Bytes of arguments, as JSON, that one job may carry.
+PAYLOAD_LIMIT = 256 * 1024
+
+#: Bytes that a stock client's payload may have once unpacked; zlib can hide gigabytes.
+UNPACKED_LIMIT = 32 * 1024 * 1024
+
+#: Bytes of JSON that a task may return.
+RESULT_LIMIT = 10 * 1024 * 1024
+
+#: Seconds that Redis keeps a finished job and its result (RQ's default); the ledger
+#: keeps them longer.
+RESULT_TTL = 500
+
+#: Seconds that Redis keeps one of ours that failed. RQ's default is a year.
+FAILURE_TTL = 7 * 24 * 3600
+
+#: The same for jobs of stock clients that name none.
+STOCK_FAILURE_TTL = 31_536_000
+
+#: RQ's timeout that means none.
+NO_TIMEOUT = -1
+
+_DATE = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class PayloadUnreadable(TasksError):
+    """Raised for a job's data that cannot, or must not, be read here."""
+
+
+class ResultUnusable(TasksError):
+    """Raised for a return value that cannot be kept."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """All that is said of a job when it is submitted."""
+
+    id: str
+    task: str
+    path: str
+    queue: str
+    kind: str = "sync"
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    tags: Sequence[str] = ()
+    timeout: int = 600
+    retries: int = 0
+    backoff: float = 0
+    at_front: bool = False
+    allow_failure: bool = False
+    depends_on: Sequence[str] = ()
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    due_at: datetime | None = None
+    submitted_by: str = ""
+    #: Where a job that Redis has forgotten goes on: its events and attempts so far.
+    seq: int = 0
+    attempts: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """Return the ledger's columns, as JSON can hold them."""
+        values = asdict(self)
+        for name in ("path", "kind", "seq", "attempts"):
+            del values[name]
+        values["created_at"] = self.created_at.isoformat()
+        values["due_at"] = self.due_at.isoformat() if self.due_at else None
+        return values
+
+    def hash_fields(self) -> dict[str, Any]:
+        """Return RQ's hash, with our fields beside it."""
+        fields = {
+            "created_at": format_date(self.created_at),
+            "data": pack_call(self.path, self.args, self.kwargs),
+            "origin": self.queue,
+            "description": self.description,
+            "timeout": self.timeout,
+            "result_ttl": RESULT_TTL,
+            "failure_ttl": FAILURE_TTL,
+            "enqueue_at_front": int(self.at_front),
+            "ty:task": self.task,
+            "ty:kind": self.kind,
+        }
+        if self.seq:
+            fields |= {"ty:seq": self.seq, "ty:attempts": self.attempts}
+        if self.retries:
+            fields |= {
+                "retries_left": self.retries,
+                "retry_intervals": json.dumps(retry_intervals(self)),
+                "ty:retries": self.retries,
+                "ty:backoff": self.backoff,
+            }
+        if self.depends_on:
+            fields |= {
+                "dependency_id": self.depends_on[0],
+                "dependency_ids": json.dumps(list(self.depends_on)),
+                "allow_dependency_failures": int(self.allow_failure),
+            }
+        return fields
+
+
+def retry_intervals(envelope: Envelope) -> list[int]:
+    """Return the whole seconds that a stock worker waits before each retry."""
+    return [
+        round(longest_delay(envelope.backoff, n))
+        for n in range(1, envelope.retries + 1)
+    ]
+
+
+#: No retry waits longer, in seconds.
+LONGEST_BACKOFF = 3600.0
+
+
+def longest_delay(backoff: float, attempt: int) -> float:
+    """Return the most seconds to wait after the given attempt: backoff × 2^(n-1)."""
+    return min(LONGEST_BACKOFF, backoff * 2.0 ** min(attempt - 1, 30))
+
+
+def pack_call(path: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+    """Return RQ's `data` field. Raises PayloadTooLarge."""
+    call = json.dumps([path, None, list(args), dict(kwargs)]).encode()
+    if len(call) > PAYLOAD_LIMIT:
+        raise PayloadTooLarge(len(call), PAYLOAD_LIMIT)
+    return zlib.compress(call)
+
+
+def unpack_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
+    """Return (dotted path, args, kwargs) of RQ's `data` field.
+
+    Raises PayloadUnreadable for what is not JSON (pickle is never loaded here), is not a
+    call, or unpacks to more than UNPACKED_LIMIT bytes.
+    """
+    text = _unzip(data)
+    if text[:1] == b"\x80":
+        raise PayloadUnreadable(
+            _(
+                "The job is pickled, which this queue does not read:"
+                " enqueue it with serializer=rq.serializers.JSONSerializer."
+            )
+        )
+    try:
+        path, instance, args, kwargs = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise PayloadUnreadable(
+            _("The job's data is not a call in JSON: %(error)s") % {"error": error}
+        ) from error
+    well_formed = (
+        isinstance(path, str) and isinstance(args, list) and isinstance(kwargs, dict)
+    )
+    if not well_formed or instance is not None:
+        raise PayloadUnreadable(_("The job's data is not the call of a function."))
+    return path, args, kwargs
+
+
+def _unzip(data: bytes) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(data, UNPACKED_LIMIT)
+    except zlib.error:
+        return data  # RQ writes it plain in one old form, and reads it so still
+    if unpacker.unconsumed_tail:
+        raise PayloadUnreadable(
+            _("The job's data unpacks to more than %(limit)s MB.")
+            % {"limit": UNPACKED_LIMIT // 1024**2}
+        )
+    return text
+
+
+def encode_result(value: object) -> str:
+    """Return a task's return value as JSON. Raises ResultUnusable, which says why."""
+    try:
+        text = json.dumps(value, default=pydantic_core.to_jsonable_python)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ResultUnusable(
+            _("The return value cannot be written as JSON: %(error)s")
+            % {"error": error}
+        ) from error
+    if len(text) > RESULT_LIMIT:
+        raise ResultUnusable(
+            _(
+                "The return value takes %(size)s MB as JSON; at most %(limit)s MB are"
+                " kept. Write it to a file or a table and return its path or id."
+            )
+            % {"size": len(text) // 1024**2, "limit": RESULT_LIMIT // 1024**2}
+        )
+    return text
+
+
+def decode_result(text: str) -> Any:
+    return json.loads(text) if text else None
+
+
+def pack_result(result: str) -> str:
+    """Return RQ's `return_value` field of a result."""
+    return base64.b64encode(result.encode()).decode()
+
+
+def pack_traceback(traceback: str) -> tuple[bytes, str]:
+    """Return RQ's `exc_info` of a job and `exc_string` of its result."""
+    packed = zlib.compress(traceback.encode("utf-8", "replace"))
+    return packed, base64.b64encode(packed).decode()
+
+
+def format_date(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime(_DATE)
+
+
+def parse_date(text: bytes | str) -> datetime | None:
+    """Return the moment that RQ wrote, or None for what is none."""
+    try:
+        decoded = text.decode() if isinstance(text, bytes) else text
+        return datetime.strptime(decoded, _DATE).replace(tzinfo=UTC)
+    except ValueError:
+        return None

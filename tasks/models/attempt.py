@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from tasks.states import State
+
+
+class Attempt(models.Model):
+    """One try of a job, by one worker; RQ calls it an execution."""
+
+    id = models.CharField(max_length=64, primary_key=True)
+    #: The job's id; no foreign key, so that events may arrive in any order.
+    job_key = models.CharField(max_length=255)
+    number = models.PositiveIntegerField(default=1)
+    state = models.CharField(
+        max_length=16,
+        choices=[(s.value, s.value) for s in State],
+        default=State.STARTED,
+    )
+    #: The late result of an attempt that had lost its lease; it changed nothing.
+    superseded = models.BooleanField(default=False)
+    worker = models.CharField(max_length=255, blank=True)
+    host = models.CharField(max_length=255, blank=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=200, blank=True)
+    message = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+    log = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["number"]
+        indexes = [models.Index(fields=["job_key", "number"], name="attempt_job")]
+
+    def __str__(self) -> str:
+        return f"{self.job_key} #{self.number}"

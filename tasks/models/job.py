@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tasks.states import ENDED, WAITING, State
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def in_state(self, *states: State) -> JobQuerySet:
+        return self.filter(state__in=states)
+
+    def running(self) -> JobQuerySet:
+        return self.in_state(State.STARTED)
+
+    def waiting(self) -> JobQuerySet:
+        return self.in_state(*WAITING)
+
+    def ended_since(self, moment: datetime) -> JobQuerySet:
+        return self.in_state(*ENDED).filter(ended_at__gte=moment)
+
+    def unpushed(self, older_than: timedelta) -> JobQuerySet:
+        """Jobs that were accepted and whose push nobody has confirmed."""
+        return self.in_state(State.CREATED).filter(
+            created_at__lte=timezone.now() - older_than
+        )
+
+
+class Job(models.Model):
+    """One requested execution of a task: what was accepted and what became of it.
+
+    The id is RQ's too. `state` is written by the submission (created), then only by the
+    recorder from events with a higher `seq`, so that a late event changes nothing.
+    """
+
+    id = models.CharField(max_length=255, primary_key=True)
+    task = models.CharField(max_length=255)
+    queue = models.CharField(max_length=200)
+    state = models.CharField(
+        max_length=16,
+        choices=[(s.value, s.value) for s in State],
+        default=State.CREATED,
+    )
+    seq = models.PositiveIntegerField(default=0)
+    args = models.JSONField(default=list)
+    kwargs = models.JSONField(default=dict)
+    #: What stands in for arguments that this process cannot or must not read.
+    unreadable = models.CharField(max_length=500, blank=True)
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
+    timeout = models.IntegerField(null=True)
+    retries = models.PositiveIntegerField(default=0)
+    backoff = models.FloatField(default=0)
+    at_front = models.BooleanField(default=False)
+    allow_failure = models.BooleanField(default=False)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - NULLs do not collide
+    submitted_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(null=True)
+    enqueued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=255, blank=True)
+    attempt_count = models.PositiveIntegerField(default=0)
+    progress = models.JSONField(null=True)
+    result = models.TextField(blank=True)
+    result_size = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True)
+    message = models.TextField(blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        ordering = ["-created_at", "-id"]
+        permissions = [
+            ("submit_job", "Can submit jobs"),
+            ("operate_job", "Can cancel, stop and retry jobs"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "idempotency_key"], name="job_idempotency"
+            ),
+        ]
+        indexes = [
+            # The list of jobs, newest first, whole and by each filter.
+            models.Index(fields=["-created_at", "-id"], name="job_newest"),
+            models.Index(fields=["state", "-created_at"], name="job_state"),
+            models.Index(fields=["queue", "-created_at"], name="job_queue"),
+            models.Index(fields=["task", "-created_at"], name="job_task"),
+            # "Done and failed, last hour" and a queue's failures of a day.
+            models.Index(fields=["state", "-ended_at"], name="job_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.id}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("jobs-detail", args=[self.id])
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def result_cut(self) -> bool:
+        """Whether the ledger keeps less of the result than the task returned."""
+        return len(self.result.encode()) < self.result_size
+
+    def call(self) -> tuple[list[Any], dict[str, Any]]:
+        return self.args, self.kwargs
+
+
+class Dependency(models.Model):
+    """One edge: `child` waits for `parent`. Ids, because either may be pruned."""
+
+    child = models.CharField(max_length=255)
+    parent = models.CharField(max_length=255)
+
+    class Meta:
+        verbose_name = _("dependency")
+        verbose_name_plural = _("dependencies")
+        constraints = [
+            models.UniqueConstraint(fields=["child", "parent"], name="dependency_edge")
+        ]
+        indexes = [models.Index(fields=["parent"], name="dependency_parent")]
+
+    def __str__(self) -> str:
+        return f"{self.child} after {self.parent}"

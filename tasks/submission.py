@@ -1,0 +1,271 @@
+"""Submitting jobs: the only door, for code, pages, REST, the shell and schedules.
+
+The ledger row is written first and the push follows the commit, so what was accepted is
+kept even when Redis is away; the scheduler pushes it later. Where there is no ledger (a
+worker that was given only Redis, or a coroutine on a worker's loop, where Django's ORM
+refuses to work), Redis accepts the job and the recorder writes its row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from tasks.broker import jobs as broker_jobs
+from tasks.broker import push as broker_push
+from tasks.broker.wire import Envelope, decode_result, pack_call
+from tasks.conf import has_ledger
+from tasks.errors import (
+    BrokerUnavailable,
+    InvalidOption,
+    JobFailed,
+    JobNotFound,
+    ResultTimeout,
+)
+from tasks.options import Options
+from tasks.policy import CODE, Actor
+from tasks.registry import Call, Task, registry
+from tasks.states import State
+from tasks.text import gettext as _
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A submitted job, as its submitter holds it."""
+
+    id: str
+    #: False where an idempotency key returned a job that was there before.
+    created: bool = True
+
+    @property
+    def state(self) -> State:
+        """The job's state now. Raises JobNotFound."""
+        try:
+            state = broker_jobs.read_state(self.id)
+        except BrokerUnavailable:
+            state = None
+        return state or State(_ledger_job(self.id).state)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the job to end and return what the task returned.
+
+        Raises JobFailed where it ended otherwise, and ResultTimeout after `timeout`
+        seconds (None waits for ever).
+        """
+        try:
+            outcome = broker_jobs.wait_for_outcome(self.id, timeout)
+        except TimeoutError as error:
+            raise ResultTimeout(self.id, timeout or 0) from error
+        if outcome is None:
+            return _ledger_result(self.id)
+        if outcome.state == State.FINISHED:
+            return decode_result(outcome.result)
+        reason = outcome.traceback.strip().rpartition("\n")[2]
+        raise JobFailed(self.id, outcome.state, reason)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.to_thread(self.result).__await__()
+
+
+@dataclass(frozen=True)
+class _Submission:
+    envelope: Envelope
+    idempotency_key: str | None
+
+
+def submit(
+    task: str | Task | Any,
+    args: Mapping[str, Any] | Sequence[Any] | None = None,
+    *,
+    actor: Actor = CODE,
+    **options: Any,
+) -> Handle:
+    """Submit one call of a task; `args` are by name (a mapping) or by position.
+
+    Options: id, queue, delay (seconds or timedelta) or at (aware datetime), depends_on
+    (ids or handles) with allow_failure, at_front, retries with backoff (seconds),
+    timeout (seconds, -1 for none), tags, idempotency_key, description.
+
+    Raises TaskNotRegistered, InvalidArguments, InvalidOption, PayloadTooLarge, JobExists,
+    IdempotencyConflict and PermissionMissing; then nothing was submitted.
+    """
+    return submit_call(_make_call(task, args), actor=actor, **options)
+
+
+def submit_call(call: Call, *, actor: Actor = CODE, **options: Any) -> Handle:
+    """Submit one `Call`; options and errors are those of `submit`."""
+    return submit_many([call], actor=actor, **options)[0]
+
+
+def submit_many(
+    calls: Iterable[Call], *, actor: Actor = CODE, **options: Any
+) -> list[Handle]:
+    """Submit many calls in one transaction and few round trips, all or none.
+
+    The options are those of `submit` and hold for each of them; an id or an idempotency
+    key can only be given with one call.
+    """
+    actor.require("submit")
+    checked = _options(options)
+    submissions = [_prepare(call, checked, actor) for call in calls]
+    _refuse_shared_names(submissions, checked)
+    parents = _parent_states(checked, submissions)
+    if not _can_use_ledger():
+        return _submit_to_broker(submissions, parents)
+    # Deferred: the ledger needs Django, which a worker host may not have set up.
+    from tasks.ledger import accept
+
+    accepted = accept([(s.envelope, s.idempotency_key) for s in submissions])
+    new = [envelope for envelope, is_new in accepted if is_new]
+    if new:
+        _push_after_commit(new, parents)
+    return [Handle(envelope.id, is_new) for envelope, is_new in accepted]
+
+
+def _make_call(task: Any, args: object) -> Call:
+    if isinstance(task, str):
+        found = registry.get(task)
+    else:
+        found = task if isinstance(task, Task) else task.task
+    if isinstance(args, Mapping):
+        return Call(found, (), args)
+    if args is None or (isinstance(args, Sequence) and not isinstance(args, str)):
+        return Call(found, args or ())
+    raise InvalidOption("args", _("must be a mapping of names, or a list"))
+
+
+def _options(options: Mapping[str, Any]) -> Options:
+    unknown = options.keys() - Options.__dataclass_fields__.keys()
+    if unknown:
+        raise InvalidOption(min(unknown), _("is not an option of a submission"))
+    return Options(**options)
+
+
+def _prepare(call: Call, options: Options, actor: Actor) -> _Submission:
+    task = call.task
+    bound = task.signature.bind(call.args, call.kwargs)
+    args, kwargs = task.signature.split(task.signature.to_json(bound))
+    pack_call(task.path, args, kwargs)  # refuses what is too large
+    job_id, now = options.checked_id(), datetime.now(UTC)
+    envelope = Envelope(
+        id=job_id,
+        task=task.name,
+        path=task.path,
+        queue=options.checked_queue(task),
+        kind="async" if task.is_async else "sync",
+        args=args,
+        kwargs=kwargs,
+        description=options.checked_description(),
+        tags=options.checked_tags(task),
+        timeout=options.checked_timeout(task),
+        retries=options.checked_retries(task),
+        backoff=options.checked_backoff(task),
+        at_front=bool(options.at_front),
+        allow_failure=bool(options.allow_failure),
+        depends_on=options.parents(job_id),
+        created_at=now,
+        due_at=options.due_at(now),
+        submitted_by=f"{actor.via} · {actor.name}" if actor is not CODE else CODE.via,
+    )
+    return _Submission(envelope, options.checked_key())
+
+
+def _refuse_shared_names(submissions: Sequence[_Submission], options: Options) -> None:
+    if len(submissions) > 1:
+        for name in ("id", "idempotency_key"):
+            if getattr(options, name) is not None:
+                raise InvalidOption(name, _("can be given with one call only"))
+
+
+def _parent_states(
+    options: Options, submissions: Sequence[_Submission]
+) -> dict[str, str]:
+    """Return the ledger's (else the broker's) state of each parent.
+
+    Raises InvalidOption for one that neither knows.
+    """
+    parents = list(submissions[0].envelope.depends_on) if submissions else []
+    if not parents:
+        return {}
+    states: dict[str, str] = {}
+    if _can_use_ledger():
+        from tasks.ledger import states_of
+
+        states = states_of(parents)
+    missing = [parent for parent in parents if parent not in states]
+    if missing:
+        states |= broker_jobs.known_states(missing)
+    for parent in parents:
+        if parent not in states:
+            raise InvalidOption(
+                "depends_on", _("there is no job %(id)s") % {"id": parent}
+            )
+    failed = (State.LOST, State.QUARANTINED)
+    return {p: State.FAILED if s in failed else s for p, s in states.items()}
+
+
+def _can_use_ledger() -> bool:
+    if not has_ledger():
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
+
+
+def _submit_to_broker(
+    submissions: Sequence[_Submission], parents: Mapping[str, str]
+) -> list[Handle]:
+    for submission in submissions:
+        if submission.idempotency_key is not None:
+            raise InvalidOption(
+                "idempotency_key",
+                _("needs the ledger: submit from a process that has DATABASE_URL"),
+            )
+    envelopes = [submission.envelope for submission in submissions]
+    broker_push.push(envelopes, parents, with_row=True)
+    return [Handle(envelope.id) for envelope in envelopes]
+
+
+def _push_after_commit(envelopes: list[Envelope], parents: Mapping[str, str]) -> None:
+    from django.db import transaction
+
+    transaction.on_commit(partial(_push, envelopes, parents))
+
+
+def _push(envelopes: list[Envelope], parents: Mapping[str, str]) -> None:
+    try:
+        broker_push.push(envelopes, parents)
+    except BrokerUnavailable as error:
+        logger.warning(
+            "%s jobs are accepted and will be pushed when Redis answers: %s",
+            len(envelopes),
+            error,
+            extra={"action": "push_deferred"},
+        )
+
+
+def _ledger_job(job_id: str) -> Any:
+    if not _can_use_ledger():
+        raise JobNotFound(job_id)
+    from tasks.models import Job
+
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def _ledger_result(job_id: str) -> Any:
+    job = _ledger_job(job_id)
+    if job.state == State.FINISHED:
+        return decode_result(job.result)
+    raise JobFailed(job_id, job.state, job.message)
