@@ -1,0 +1,349 @@
+"""What a worker asks of Redis, on asyncio, every wait bounded.
+
+Nothing here decides anything: the scripts hold the rules, the worker the policy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis.exceptions
+
+from tasks.broker import keys
+from tasks.broker.client import REDIS_ERRORS, make_async_client
+from tasks.broker.scripts import (
+    Invocation,
+    Value,
+    invoke_async,
+    script,
+    send_async,
+)
+from tasks.broker.wire import (
+    FAILURE_TTL,
+    RESULT_TTL,
+    STOCK_FAILURE_TTL,
+    pack_result,
+    pack_traceback,
+)
+from tasks.errors import BrokerUnavailable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds a claim holds a job before the worker must have renewed it.
+LEASE_FOR = 15
+
+#: RQ's own seconds in `rq:wip`; stock readers fail what is older by their clock.
+WIP_FOR = 90
+
+#: Seconds that one wait for work blocks.
+WAIT_FOR = 5
+
+#: Seconds that stock readers keep a worker that stopped beating (RQ: worker_ttl + 60).
+WORKER_TTL = 480
+
+#: Leases renewed by one call, so that no call holds Redis for long.
+RENEW_AT_ONCE = 500
+
+#: Bytes of log that one job may keep in Redis, as entries of about 200 bytes.
+LOG_ENTRIES = 25_000
+
+#: Seconds that a job's log waits in Redis for the recorder.
+LOG_TTL = 24 * 3600
+
+#: The fields that claim.lua returns, in its order.
+CLAIMED_FIELDS = (
+    "data",
+    "task",
+    "timeout",
+    "retries_left",
+    "retry_intervals",
+    "backoff",
+    "success_callback_name",
+    "failure_callback_name",
+    "stopped_callback_name",
+    "created_at",
+    "enqueued_at",
+    "description",
+    "result_ttl",
+    "failure_ttl",
+)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that this worker holds the lease of."""
+
+    id: str
+    execution: str
+    queue: str
+    attempt: int
+    #: The hash's fields named in CLAIMED_FIELDS, b"" where there is none.
+    fields: dict[str, bytes] = field(repr=False)
+
+    def text(self, name: str) -> str:
+        return self.fields[name].decode("utf-8", "replace")
+
+    def number(self, name: str) -> float | None:
+        try:
+            return float(self.fields[name])
+        except ValueError:
+            return None
+
+    @property
+    def member(self) -> str:
+        """The job's entry in the lease and in RQ's wip."""
+        return f"{self.id}:{self.execution}"
+
+
+@dataclass(frozen=True)
+class ClaimAnswer:
+    suspended: bool
+    #: Queues whose next job found no free slot of its kind.
+    held: frozenset[str]
+    jobs: list[Claimed]
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The end of one attempt."""
+
+    job: Claimed
+    #: finish, fail, stop or handback.
+    verb: str
+    started: float
+    #: The return value as JSON.
+    result: str = ""
+    traceback: str = ""
+    #: Seconds to wait before the next try; None: it must not be retried.
+    retry_after: float | None = None
+    #: What the recorder should know, by name.
+    facts: dict[str, Value] = field(default_factory=dict)
+
+    def invocation(self, worker: str) -> Invocation:
+        finished = self.verb == "finish"
+        exc_info, exc_string = (
+            pack_traceback(self.traceback) if not finished else (b"", "")
+        )
+        args: list[Value] = [self.job.id, self.job.execution, self.job.queue, self.verb]
+        args += [worker, f"{self.started:.6f}", 1 if finished else 2]
+        args += ["return_value" if finished else "exc_string"]
+        args += [pack_result(self.result) if finished else exc_string, exc_info]
+        args += ["" if self.retry_after is None else f"{self.retry_after:.3f}"]
+        args += [int(self._ttl("result_ttl", RESULT_TTL)), self._failure_ttl()]
+        for name, value in self.facts.items():
+            args += [name, value]
+        return Invocation(script("settle"), (), args)
+
+    def _ttl(self, name: str, default: float) -> float:
+        chosen = self.job.number(name)
+        return default if chosen is None else chosen
+
+    def _failure_ttl(self) -> int:
+        ours = bool(self.job.fields["task"])
+        return int(self._ttl("failure_ttl", FAILURE_TTL if ours else STOCK_FAILURE_TTL))
+
+
+class Engine:
+    """One worker's connections to Redis. Every method may raise BrokerUnavailable."""
+
+    def __init__(self, worker: str, host: str, queues: Sequence[str]) -> None:
+        self.worker = worker
+        self.host = host
+        self.queues = list(queues)
+        self._client = make_async_client()
+        # Blocking reads have clients of their own: their answers take seconds.
+        self._waiting = make_async_client(WAIT_FOR + 5, connections=len(queues) + 1)
+
+    async def close(self) -> None:
+        for client in (self._client, self._waiting):
+            with contextlib.suppress(*REDIS_ERRORS):
+                await client.aclose()
+
+    async def claim(
+        self, sync_slots: int, async_slots: int, executions: Sequence[str]
+    ) -> ClaimAnswer:
+        """Take up to as many jobs as there are slots of their kind and executions."""
+        args: list[Value] = [
+            self.worker,
+            self.host,
+            LEASE_FOR,
+            WIP_FOR,
+            sync_slots,
+            async_slots,
+        ]
+        args += [len(self.queues), *self.queues, *executions]
+        with _translated():
+            suspended, held, jobs = await invoke_async(self._client, "claim", (), args)
+        return ClaimAnswer(
+            bool(suspended),
+            frozenset(queue.decode() for queue in held),
+            [_claimed(job) for job in jobs],
+        )
+
+    async def wait_for_work(self, queue: str) -> bool:
+        """Block until the queue holds a job, WAIT_FOR seconds at most; it stays there."""
+        key = keys.queue(queue)
+        with _translated():
+            found = await self._waiting.blmove(key, key, WAIT_FOR, "LEFT", "LEFT")
+        return found is not None
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[str | Exception]:
+        """End attempts in one round trip; returns the new states, or what went wrong."""
+        calls = [settlement.invocation(self.worker) for settlement in settlements]
+        with _translated():
+            answers = await send_async(self._client, calls)
+        return [a if isinstance(a, Exception) else a.decode() for a in answers]
+
+    async def renew(self, jobs: Sequence[Claimed]) -> set[str]:
+        """Renew leases; returns the members whose lease is gone."""
+        gone: set[str] = set()
+        for queue in {job.queue for job in jobs}:
+            members = [job.member for job in jobs if job.queue == queue]
+            for start in range(0, len(members), RENEW_AT_ONCE):
+                chunk = members[start : start + RENEW_AT_ONCE]
+                args: tuple[Value, ...] = (LEASE_FOR, *chunk)
+                with _translated():
+                    answer = await invoke_async(
+                        self._client, "renew", (keys.lease(queue),), args
+                    )
+                gone.update(member.decode() for member in answer)
+                await asyncio.sleep(0)
+        return gone
+
+    async def beat(self, jobs: Sequence[Claimed]) -> None:
+        """Write RQ's own heartbeat of running jobs."""
+        for queue in {job.queue for job in jobs}:
+            mine = [job for job in jobs if job.queue == queue]
+            for start in range(0, len(mine), RENEW_AT_ONCE):
+                args: list[Value] = [WIP_FOR]
+                for job in mine[start : start + RENEW_AT_ONCE]:
+                    args += [job.id, job.execution]
+                with _translated():
+                    await invoke_async(self._client, "beat", (keys.wip(queue),), args)
+
+    async def register(self, facts: dict[Any, Any]) -> None:
+        """Write the worker as RQ does, anew each time: Redis may have lost it."""
+        key = keys.worker(self.worker)
+        with _translated():
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.hset(key, mapping=facts)
+                pipeline.hdel(key, "death")
+                pipeline.expire(key, WORKER_TTL)
+                pipeline.sadd(keys.WORKERS, key)
+                for queue in self.queues:
+                    pipeline.sadd(keys.queue_workers(queue), key)
+                await pipeline.execute()
+
+    async def note_idle(self) -> None:
+        """Say in RQ's terms that no job runs."""
+        key = keys.worker(self.worker)
+        with _translated():
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.hset(key, "state", "idle")
+                pipeline.hdel(key, "current_job")
+                await pipeline.execute()
+
+    async def deregister(self, died_at: str) -> None:
+        key = keys.worker(self.worker)
+        with _translated():
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.srem(keys.WORKERS, key)
+                for queue in self.queues:
+                    pipeline.srem(keys.queue_workers(queue), key)
+                pipeline.hset(key, "death", died_at)
+                pipeline.expire(key, 60)
+                pipeline.execute_command("PUBLISH", keys.LIVE, '{"kind": "worker"}')
+                await pipeline.execute()
+
+    async def release_children(self) -> bool:
+        """Release children of parents that had many; say whether some are left."""
+        with _translated():
+            return bool(await invoke_async(self._client, "release", (), (50,)))
+
+    async def say(self, logs: Sequence[Said], progress: Sequence[Said]) -> None:
+        """Write log lines and progress of running jobs, and tell the pages."""
+        calls = [
+            Invocation(
+                script("progress"), (), (said.job.id, said.job.execution, said.text)
+            )
+            for said in progress
+        ]
+        with _translated():
+            if calls:
+                await send_async(self._client, calls)
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for said in logs:
+                    key = keys.log(said.job.id)
+                    entry: dict[Any, Any] = {
+                        "exec": said.job.execution,
+                        "at": said.at,
+                        "line": said.text,
+                    }
+                    pipeline.xadd(key, entry, maxlen=LOG_ENTRIES, approximate=True)
+                    pipeline.expire(key, LOG_TTL)
+                for job in {
+                    said.job.id: said.job for said in (*logs, *progress)
+                }.values():
+                    change = {"kind": "progress", "job": job.id, "queue": job.queue}
+                    pipeline.publish(keys.LIVE, json.dumps(change))
+                await pipeline.execute()
+
+    async def commands(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield RQ's commands to this worker, until the connection breaks."""
+        async with make_async_client(None) as client:
+            pubsub = client.pubsub(ignore_subscribe_messages=True)
+            with _translated():
+                await pubsub.subscribe(keys.worker_commands(self.worker))
+                while True:
+                    message = await pubsub.get_message(timeout=WAIT_FOR)
+                    if message is None:
+                        await pubsub.ping()
+                    elif message["type"] == "message":
+                        command = _parse_command(message["data"])
+                        if command:
+                            yield command
+
+
+@dataclass(frozen=True)
+class Said:
+    """Something that a running job said: a log line, or progress as JSON."""
+
+    job: Claimed
+    text: str
+    at: float = 0.0
+
+
+class _translated(contextlib.AbstractContextManager[None]):
+    """Raise what redis-py raises as BrokerUnavailable."""
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, REDIS_ERRORS) and not isinstance(error, _OURS):
+            raise BrokerUnavailable(error) from error
+
+
+_OURS = (redis.exceptions.DataError,)
+
+
+def _claimed(answer: Any) -> Claimed:
+    job_id, execution, queue, attempt, values = answer
+    fields = dict(zip(CLAIMED_FIELDS, values, strict=True))
+    return Claimed(job_id.decode(), execution.decode(), queue.decode(), attempt, fields)
+
+
+def _parse_command(data: bytes) -> dict[str, Any] | None:
+    try:
+        command = json.loads(data)
+    except ValueError:
+        command = None
+    if isinstance(command, dict):
+        return command
+    logger.warning("a command that is not JSON was ignored: %r", data[:200])
+    return None

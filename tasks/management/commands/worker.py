@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+import uvloop
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from tasks.conf import NO_LEDGER, get_config
+from tasks.options import QUEUE_NAME
+from tasks.registry import DEFAULT_QUEUE, registry
+from tasks.worker.logs import capture_logging
+from tasks.worker.loop import DEFAULT_GRACE, Worker
+
+
+class Command(BaseCommand):
+    help = _("Run jobs. Needs only REDIS_URL and TASKYARD_TASKS.")
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--queues",
+            help=_("Queues by falling priority, comma-separated (those of all tasks)."),
+        )
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=1_000,
+            help=_("How many coroutines run at once (1000)."),
+        )
+        parser.add_argument(
+            "--children",
+            type=int,
+            default=4,
+            help=_("How many sync functions run at once, each in its process (4)."),
+        )
+        parser.add_argument(
+            "--grace",
+            type=float,
+            default=DEFAULT_GRACE,
+            help=_("Seconds that running jobs get to end when the worker stops (10)."),
+        )
+        parser.add_argument("--name", default="", help=_("A unique name (made up)."))
+
+    def handle(self, **options: Any) -> None:
+        if not get_config().database_url:
+            os.environ[NO_LEDGER] = "1"
+        worker = Worker(
+            queues=_queues(options["queues"]),
+            concurrency=_at_least("--concurrency", options["concurrency"], 0),
+            children=_at_least("--children", options["children"], 0),
+            grace=_at_least("--grace", options["grace"], 0),
+            name=options["name"],
+        )
+        capture_logging()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(worker))
+
+
+async def _run(worker: Worker) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, worker.stop)
+    await worker.run()
+
+
+def _queues(listed: str | None) -> list[str]:
+    if listed is None:
+        return sorted(
+            {DEFAULT_QUEUE, *(task.queue for task in registry)},
+            key=lambda queue: (queue != DEFAULT_QUEUE, queue),
+        )
+    queues = [queue.strip() for queue in listed.split(",") if queue.strip()]
+    wrong = [queue for queue in queues if not QUEUE_NAME.match(queue)]
+    if wrong or not queues:
+        raise CommandError(
+            _("--queues: %(name)r is not the name of a queue.")
+            % {"name": wrong[0] if wrong else listed}
+        )
+    return list(dict.fromkeys(queues))
+
+
+def _at_least(option: str, value: float, least: float) -> Any:
+    if value < least:
+        raise CommandError(
+            _("%(option)s must be at least %(least)s.")
+            % {"option": option, "least": least}
+        )
+    return value

@@ -1,0 +1,71 @@
+"""What a running task can say and ask: progress, log lines, its deadline, cancellation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Progress is passed on at most this often; the last word always is.
+PROGRESS_INTERVAL = 0.1
+
+#: A log line is cut after so many characters.
+LOG_LINE_LIMIT = 8_192
+
+Sink = Callable[[str, dict[str, Any]], None]
+
+
+def _nowhere(kind: str, fields: dict[str, Any]) -> None:
+    """Drop what a task says where nobody listens."""
+
+
+@dataclass
+class JobContext:
+    """The job that runs in this context.
+
+    Outside a worker of ours, `current_job()` returns one with an empty id whose words go
+    nowhere, so that a task can be called like any function.
+    """
+
+    id: str = ""
+    task: str = ""
+    queue: str = ""
+    attempt: int = 0
+    #: When the attempt times out, in seconds of time.time(); None: never.
+    deadline: float | None = None
+    #: Set when somebody asked the job to end; a task may look at it and clean up.
+    stop_requested: bool = False
+    sink: Sink = field(default=_nowhere, repr=False)
+    _reported_at: float = field(default=0.0, repr=False)
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Say how far the job is: `done` of `total` (in any unit), with a short text."""
+        now = time.monotonic()
+        finished = total is not None and done >= total
+        if not finished and now - self._reported_at < PROGRESS_INTERVAL:
+            return
+        self._reported_at = now
+        self.sink("progress", {"done": done, "total": total, "text": str(text)[:200]})
+
+    def log(self, message: str) -> None:
+        """Add a line to the job's log, as the logging module does by itself."""
+        self.sink("log", {"at": time.time(), "line": str(message)[:LOG_LINE_LIMIT]})
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds until the attempt times out; None where it never does."""
+        return None if self.deadline is None else self.deadline - time.time()
+
+
+_current: ContextVar[JobContext | None] = ContextVar("taskyard_job", default=None)
+
+
+def current_job() -> JobContext:
+    """Return the context of the job that runs here."""
+    return _current.get() or JobContext()
+
+
+def enter_job(context: JobContext) -> None:
+    """Make `context` the current one, for the rest of this thread or asyncio task."""
+    _current.set(context)

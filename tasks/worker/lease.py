@@ -1,0 +1,87 @@
+"""Signs of life: leases of running jobs, and the worker's entry in RQ's registry."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks import __version__
+from tasks.broker.engine import Claimed, Engine
+from tasks.broker.wire import format_date
+from tasks.errors import BrokerUnavailable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two renewals of the leases, which last 15.
+RENEW_EVERY = 5.0
+
+#: Seconds between two heartbeats in RQ's own terms.
+BEAT_EVERY = 30.0
+
+
+@dataclass
+class Heart:
+    """Beats for one worker and the jobs it runs."""
+
+    engine: Engine
+    #: The jobs that run now.
+    jobs: Callable[[], list[Claimed]]
+    #: Facts that change, for the worker's entry: state, running, rss and so on.
+    facts: Callable[[], dict[str, Any]]
+    #: Told of a job whose lease is gone: another worker may have it.
+    lost: Callable[[str], None]
+    loop_lag: float = 0.0
+    _born: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    async def run(self) -> None:
+        """Beat for ever."""
+        beaten = time.monotonic()
+        while True:
+            due = time.monotonic() + RENEW_EVERY
+            await asyncio.sleep(RENEW_EVERY)
+            self.loop_lag = max(0.0, time.monotonic() - due)
+            full = time.monotonic() - beaten >= BEAT_EVERY
+            if full:
+                beaten = time.monotonic()
+            try:
+                await self.beat(full=full)
+            except BrokerUnavailable as error:
+                logger.warning("no heartbeat could be written: %s", error)
+
+    async def beat(self, *, full: bool = False) -> None:
+        """Renew every lease and the worker's entry; `full`: RQ's heartbeat as well."""
+        await self.engine.register(self._entry())
+        running = self.jobs()
+        for member in await self.engine.renew(running):
+            self.lost(member)
+        if full:
+            await self.engine.beat(running)
+
+    def _entry(self) -> dict[str, Any]:
+        return {
+            "birth": format_date(self._born),
+            "last_heartbeat": format_date(datetime.now(UTC)),
+            "queues": ",".join(self.engine.queues),
+            "pid": os.getpid(),
+            "hostname": self.engine.host,
+            "ip_address": _address(),
+            "version": f"taskyard {__version__}",
+            "python_version": platform.python_version(),
+            "ty:loop_lag": f"{self.loop_lag:.4f}",
+            **self.facts(),
+        }
+
+
+def _address() -> str:
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return ""

@@ -1,0 +1,82 @@
+"""What running jobs say, on its way to Redis: collected, sent ten times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from typing import Any
+
+from tasks.broker.engine import Claimed, Engine, Said
+from tasks.errors import BrokerUnavailable
+from tasks.worker.context import Sink
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two sendings.
+SEND_EVERY = 0.1
+
+#: Characters of log that one attempt may write.
+LOG_LIMIT = 5 * 1024 * 1024
+
+#: Lines kept while Redis does not answer.
+MOST_WAITING = 20_000
+
+
+class Output:
+    """Collects log lines and progress of the jobs of one worker."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._logs: list[Said] = []
+        self._progress: dict[str, Said] = {}
+        self._written: defaultdict[str, int] = defaultdict(int)
+
+    def sink(self, job: Claimed) -> Sink:
+        """Return what a job's context says its words to."""
+
+        def hear(kind: str, fields: dict[str, Any]) -> None:
+            if kind == "progress":
+                self._progress[job.execution] = Said(job, json.dumps(fields))
+            elif kind == "log":
+                self._log(job, fields["line"], fields["at"])
+
+        return hear
+
+    def progress_of(self, job: Claimed) -> str:
+        """Return the job's latest unsent progress as JSON, or ''."""
+        said = self._progress.get(job.execution)
+        return said.text if said else ""
+
+    def _log(self, job: Claimed, line: str, at: float) -> None:
+        before = self._written[job.execution]
+        if before > LOG_LIMIT or len(self._logs) >= MOST_WAITING:
+            return
+        self._written[job.execution] = before + len(line)
+        if before + len(line) > LOG_LIMIT:
+            line = f"The log is cut here: it passed {LOG_LIMIT >> 20} MB."
+        self._logs.append(Said(job, line, at))
+
+    async def ended(self, job: Claimed) -> None:
+        """Send what a job said before its end is written."""
+        if job.execution in self._written or job.execution in self._progress:
+            await self.send()
+            self._written.pop(job.execution, None)
+
+    async def run(self) -> None:
+        """Send what was said, for ever."""
+        while True:
+            await asyncio.sleep(SEND_EVERY)
+            await self.send()
+
+    async def send(self) -> None:
+        logs, progress = self._logs, list(self._progress.values())
+        if not (logs or progress):
+            return
+        self._logs, self._progress = [], {}
+        try:
+            await self._engine.say(logs, progress)
+        except BrokerUnavailable as error:
+            logger.warning("%s log lines wait for Redis: %s", len(logs), error)
+            self._logs = (logs + self._logs)[-MOST_WAITING:]
