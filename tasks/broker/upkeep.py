@@ -1,0 +1,95 @@
+"""What the scheduler asks of Redis: due jobs, dead workers' jobs, forgotten entries."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any
+
+from tasks.broker import keys
+from tasks.broker.client import broker_errors, get_client
+from tasks.broker.engine import LEASE_FOR
+from tasks.broker.scripts import invoke
+
+#: Jobs moved, or taken back, by one call: no call may hold Redis for long.
+AT_ONCE = 100
+
+
+def queue_names() -> list[str]:
+    """Return every queue that Redis has heard of. Raises BrokerUnavailable."""
+    with broker_errors():
+        members: Any = get_client().smembers(keys.QUEUES)
+    prefix = keys.queue("")
+    names = (member.decode("utf-8", "replace") for member in members)
+    return sorted(name.removeprefix(prefix) for name in names)
+
+
+def move_due(queues: list[str]) -> tuple[int, float | None]:
+    """Move due jobs into their queues; returns how many, and when the next is due.
+
+    Looks at rq-scheduler's set and at RQ's own of each queue. Raises BrokerUnavailable.
+    """
+    moved, nexts = 0, []
+    for key in (keys.DELAYED, *(keys.scheduled(queue) for queue in queues)):
+        with broker_errors():
+            count, due = invoke(get_client(), "move", (key,), (AT_ONCE,))
+        moved += count
+        if due:
+            nexts.append(float(due))
+    return moved, min(nexts, default=None)
+
+
+def take_back(queue: str) -> list[str]:
+    """Queue again what dead workers held of one queue. Raises BrokerUnavailable."""
+    with broker_errors():
+        ids = invoke(get_client(), "sweep", (), (queue, AT_ONCE))
+    return [job_id.decode() for job_id in ids]
+
+
+def server_is_young() -> bool:
+    """Say whether Redis started so lately that workers may not have renewed a lease yet."""
+    with broker_errors():
+        info: Any = get_client().info("server")
+    return bool(info["uptime_in_seconds"] < LEASE_FOR + 5)
+
+
+def forget_expired(queue: str, now: float) -> None:
+    """Drop registry entries of jobs that Redis has forgotten. Raises BrokerUnavailable."""
+    with broker_errors(), get_client().pipeline(transaction=False) as pipeline:
+        for registry in (keys.finished(queue), keys.failed(queue)):
+            pipeline.zremrangebyscore(registry, 0, now)
+        pipeline.execute()
+
+
+def forget_workers() -> None:
+    """Drop names from RQ's worker sets whose hash has expired. Raises BrokerUnavailable."""
+    with broker_errors():
+        client = get_client()
+        members: Any = client.smembers(keys.WORKERS)
+        for member in members:
+            if client.exists(member):
+                continue
+            client.srem(keys.WORKERS, member)
+            for queue in queue_names():
+                client.srem(keys.queue_workers(queue), member)
+
+
+def note_liveness(kind: str) -> None:
+    """Say that this process is well. Raises BrokerUnavailable."""
+    name = f"{kind}:{socket.gethostname()}:{os.getpid()}"
+    with broker_errors():
+        get_client().hset(keys.LIVENESS, name, f"{time.time():.3f}")
+
+
+def forget_liveness(kind: str) -> None:
+    """Say that this process has ended, as it should. Raises BrokerUnavailable."""
+    name = f"{kind}:{socket.gethostname()}:{os.getpid()}"
+    with broker_errors():
+        get_client().hdel(keys.LIVENESS, name)
+
+
+def events_lag() -> int:
+    """Return how many events wait to be recorded. Raises BrokerUnavailable."""
+    with broker_errors():
+        return int(get_client().xlen(keys.EVENTS))

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils.translation import gettext as _
+
+from tasks.recording import Recorder
+
+
+class Command(BaseCommand):
+    help = _("Record what becomes of jobs into the database.")
+
+    def handle(self, **options: Any) -> None:
+        recorder = Recorder()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_args: recorder.stopping.set())
+        recorder.run()

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils.translation import gettext as _
+
+from tasks.scheduler import Scheduler
+
+
+class Command(BaseCommand):
+    help = _("Release delayed jobs, take back those of dead workers, tidy up.")
+
+    def handle(self, **options: Any) -> None:
+        scheduler = Scheduler()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_args: scheduler.stopping.set())
+        scheduler.run()

@@ -1,0 +1,284 @@
+"""Folding the event stream into the ledger.
+
+Each event carries the job's sequence number; one that is not larger than the row's changes
+nothing, so events may come twice. They are acknowledged after the commit.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from tasks.broker.events import Event
+from tasks.broker.logs import read_attempt_log
+from tasks.broker.wire import PayloadUnreadable, parse_date, unpack_call
+from tasks.errors import BrokerUnavailable
+from tasks.ledger import job_from_row
+from tasks.models import Attempt, Dependency, Job
+from tasks.registry import DEFAULT_QUEUE
+from tasks.states import State
+
+logger = logging.getLogger(__name__)
+
+#: Kinds of event that end an attempt, and the state that the attempt then has.
+ATTEMPT_ENDS = {
+    "finished": State.FINISHED,
+    "failed": State.FAILED,
+    "stopped": State.STOPPED,
+    "retrying": State.FAILED,
+    "lost": State.LOST,
+    "handedback": State.CANCELED,
+    "superseded": State.LOST,
+}
+
+JOB_COLUMNS = [
+    "state",
+    "seq",
+    "queue",
+    "due_at",
+    "enqueued_at",
+    "started_at",
+    "ended_at",
+    "worker",
+    "attempt_count",
+    "progress",
+    "result",
+    "result_size",
+    "error",
+    "message",
+]
+
+ATTEMPT_COLUMNS = [
+    "number",
+    "state",
+    "superseded",
+    "worker",
+    "host",
+    "started_at",
+    "ended_at",
+    "error",
+    "message",
+    "traceback",
+    "log",
+]
+
+
+@dataclass
+class Batch:
+    """Rows that a batch of events changes."""
+
+    jobs: dict[str, Job]
+    attempts: dict[str, Attempt]
+    touched: set[str] = field(default_factory=set)
+    logged: set[str] = field(default_factory=set)
+
+
+def record(events: Sequence[Event]) -> None:
+    """Fold events into the ledger, in one transaction."""
+    with transaction.atomic():
+        _adopt_unknown(events)
+        batch = _load(events)
+        for event in sorted(events, key=lambda event: event.number("seq") or 0):
+            _apply(batch, event)
+        _save(batch)
+
+
+def _adopt_unknown(events: Sequence[Event]) -> None:
+    """Make rows of jobs that Redis accepted: a worker's, or a stock client's."""
+    ids = {event["id"] for event in events}
+    known = set(Job.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    jobs: dict[str, Job] = {}
+    edges: list[Dependency] = []
+    for event in events:
+        if event["id"] in known or event["id"] in jobs:
+            continue
+        row = _json(event["row"])
+        job, parents = job_from_row(row) if row else (_stock_job(event), [])
+        jobs[job.id] = job
+        edges += [Dependency(child=job.id, parent=parent) for parent in parents]
+    Job.objects.bulk_create(jobs.values(), batch_size=500, ignore_conflicts=True)
+    Dependency.objects.bulk_create(edges, batch_size=1_000, ignore_conflicts=True)
+
+
+def _load(events: Sequence[Event]) -> Batch:
+    ids = {event["id"] for event in events}
+    executions = {event["exec"] for event in events if event["exec"]}
+    # Locked in the order of their keys, so that two recorders cannot block each other.
+    jobs = Job.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    return Batch(
+        {job.id: job for job in jobs},
+        {attempt.id: attempt for attempt in Attempt.objects.filter(pk__in=executions)},
+    )
+
+
+def _apply(batch: Batch, event: Event) -> None:
+    job = batch.jobs[event["id"]]
+    if event["exec"]:
+        _apply_to_attempt(batch, event)
+    seq = int(event.number("seq") or 0)
+    if event["kind"] == "superseded" or seq <= job.seq:
+        return
+    job.seq = seq
+    job.state = event["state"]
+    job.queue = event["queue"] or job.queue
+    FOLDS.get(event["kind"], _fold_nothing)(job, event)
+    batch.touched.add(job.id)
+
+
+def _fold_nothing(job: Job, event: Event) -> None:
+    """Change no more than the state."""
+
+
+def _fold_waiting(job: Job, event: Event) -> None:
+    job.due_at = _moment(event.number("due"))
+    if job.state == State.QUEUED:
+        job.enqueued_at = _moment(event.number("at"))
+    job.started_at = job.ended_at = None
+
+
+def _fold_start(job: Job, event: Event) -> None:
+    job.started_at = _moment(event.number("at"))
+    job.ended_at = None
+    job.worker = event["worker"]
+    job.attempt_count = int(event.number("attempt") or 0)
+    job.progress = None
+    job.error = job.message = job.result = ""
+    job.result_size = 0
+
+
+def _fold_end(job: Job, event: Event) -> None:
+    job.ended_at = _moment(event.number("at"))
+    job.started_at = _moment(event.number("started")) or job.started_at
+    job.worker = event["worker"] or job.worker
+    job.attempt_count = int(event.number("attempt") or job.attempt_count)
+    job.progress = _json(event["progress"]) or job.progress
+    job.result = event["result"].replace("\x00", "")
+    job.result_size = int(event.number("result_size") or 0)
+    _fold_error(job, event)
+
+
+def _fold_error(job: Job, event: Event) -> None:
+    job.error = event["error"][:200]
+    job.message = event["message"].replace("\x00", "")
+
+
+def _fold_return(job: Job, event: Event) -> None:
+    """A job that goes back: to be retried, handed back, or taken from a dead worker."""
+    _fold_waiting(job, event)
+    _fold_error(job, event)
+    if event["kind"] == "handedback":
+        job.attempt_count = max(0, job.attempt_count - 1)
+
+
+def _fold_cancel(job: Job, event: Event) -> None:
+    job.ended_at = _moment(event.number("at"))
+
+
+FOLDS: dict[str, Callable[[Job, Event], None]] = {
+    "pushed": _fold_waiting,
+    "released": _fold_waiting,
+    "retried": _fold_waiting,
+    "started": _fold_start,
+    "finished": _fold_end,
+    "failed": _fold_end,
+    "stopped": _fold_end,
+    "retrying": _fold_return,
+    "lost": _fold_return,
+    "handedback": _fold_return,
+    "canceled": _fold_cancel,
+}
+
+
+def _stock_job(event: Event) -> Job:
+    data = event.raw.get("rq.data", b"")
+    job = Job(
+        id=event["id"],
+        queue=event["queue"] or DEFAULT_QUEUE,
+        task=_described_function(event["rq.description"]),
+        description=event["rq.description"].replace("\x00", "")[:1_000],
+        timeout=event.number("rq.timeout"),
+        retries=int(event.number("rq.retries_left") or 0),
+        created_at=parse_date(event["rq.created_at"]) or datetime.now(UTC),
+        enqueued_at=parse_date(event["rq.enqueued_at"]),
+        submitted_by="rq",
+    )
+    try:
+        job.task, job.args, job.kwargs = unpack_call(data)
+    except PayloadUnreadable as error:
+        job.unreadable = str(error)[:500]
+    job.task = job.task[:255]
+    return job
+
+
+def _described_function(description: str) -> str:
+    return description.partition("(")[0][:255] or "?"
+
+
+def _apply_to_attempt(batch: Batch, event: Event) -> None:
+    attempt = batch.attempts.get(event["exec"])
+    if attempt is None:
+        attempt = Attempt(id=event["exec"], job_key=event["id"])
+        batch.attempts[attempt.id] = attempt
+    if attempt.ended_at is not None:
+        return
+    attempt.number = int(event.number("attempt") or attempt.number)
+    attempt.worker = event["worker"] or attempt.worker
+    attempt.host = event["host"] or attempt.host
+    state = ATTEMPT_ENDS.get(event["kind"])
+    if state is None:
+        attempt.started_at = _moment(event.number("at"))
+        return
+    attempt.state = state
+    attempt.superseded = event["kind"] == "superseded"
+    attempt.started_at = _moment(event.number("started")) or attempt.started_at
+    attempt.ended_at = _moment(event.number("at"))
+    attempt.error = event["error"][:200]
+    attempt.message = event["message"].replace("\x00", "")
+    attempt.traceback = event["traceback"].replace("\x00", "")
+    if event["logged"] == "1":
+        batch.logged.add(attempt.id)
+
+
+def _save(batch: Batch) -> None:
+    _attach_logs(batch.attempts[key] for key in batch.logged)
+    touched = [batch.jobs[key] for key in batch.touched]
+    # An upsert costs a tenth of bulk_update's CASE for each column; the rows exist.
+    Job.objects.bulk_create(
+        touched,
+        batch_size=500,
+        update_conflicts=True,
+        update_fields=JOB_COLUMNS,
+        unique_fields=["id"],
+    )
+    Attempt.objects.bulk_create(
+        batch.attempts.values(),
+        batch_size=500,
+        update_conflicts=True,
+        update_fields=ATTEMPT_COLUMNS,
+        unique_fields=["id"],
+    )
+
+
+def _attach_logs(attempts: Iterable[Attempt]) -> None:
+    for attempt in attempts:
+        try:
+            attempt.log = read_attempt_log(attempt.job_key, attempt.id)
+        except BrokerUnavailable as error:
+            logger.warning("the log of job %s was not kept: %s", attempt.job_key, error)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None

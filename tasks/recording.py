@@ -1,0 +1,103 @@
+"""The recorder process: reads events, records them, confirms them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event as ThreadEvent
+
+from django.db import InterfaceError, OperationalError, close_old_connections
+
+from tasks.broker import upkeep
+from tasks.broker.events import Event, EventReader
+from tasks.broker.live import announce
+from tasks.errors import BrokerUnavailable
+from tasks.recorder import record
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two signs of life.
+LIVENESS_EVERY = 5.0
+
+#: Seconds before the next try when Redis or the database is away.
+PAUSE = 0.5
+
+
+@dataclass
+class Recorder:
+    """Records events until told to stop."""
+
+    reader: EventReader = field(default_factory=EventReader)
+    clock: Callable[[], float] = time.monotonic
+    stopping: ThreadEvent = field(default_factory=ThreadEvent)
+    _unrecorded: list[Event] = field(default_factory=list)
+    _alive_at: float = float("-inf")
+    _is_down: bool = False
+
+    def run(self) -> None:
+        """Work until `stopping` is set; then record what is left and return."""
+        while not self.stopping.is_set():
+            if self.step() is None:
+                self.stopping.wait(PAUSE)
+        while self.step():
+            pass
+        try:
+            upkeep.forget_liveness("recorder")
+        except BrokerUnavailable as error:
+            logger.warning("the recorder could not sign off: %s", error)
+
+    def step(self) -> int | None:
+        """Record one batch; returns its size, None when something is away.
+
+        A batch that could not be recorded is tried again, and is read by another
+        recorder when this one ends before it succeeds.
+        """
+        try:
+            close_old_connections()
+            self._note_liveness()
+            self._unrecorded = self._unrecorded or self.reader.read()
+            count = len(self._unrecorded)
+            if count:
+                self._record(self._unrecorded)
+                self._unrecorded = []
+        except (BrokerUnavailable, OperationalError, InterfaceError) as error:
+            if not self._is_down:
+                logger.warning("the recorder waits: %s", error)
+            self._is_down = True
+            return None
+        self._is_down = False
+        return count
+
+    def _record(self, events: list[Event]) -> None:
+        try:
+            record(events)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("a batch of events is recorded one by one")
+            _record_each(events)
+        self.reader.acknowledge(events)
+        announce([(event["id"], event["queue"]) for event in events])
+
+    def _note_liveness(self) -> None:
+        if self.clock() - self._alive_at >= LIVENESS_EVERY:
+            upkeep.note_liveness("recorder")
+            self._alive_at = self.clock()
+
+
+def _record_each(events: list[Event]) -> None:
+    """Record what can be recorded; one broken event must not hold up the others."""
+    for event in events:
+        try:
+            record([event])
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception(
+                "event %s of job %s cannot be recorded and is dropped",
+                event.entry,
+                event["id"],
+                extra={"action": "event_dropped"},
+            )

@@ -1,0 +1,101 @@
+"""The scheduler process: releases what is due, takes back what was lost, tidies up.
+
+Each part is safe to run twice, so any number of schedulers may run.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+from django.db import DatabaseError, close_old_connections
+
+from tasks import recovery
+from tasks.broker import upkeep
+from tasks.errors import BrokerUnavailable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between looks for new delayed jobs, so also how late one may be noticed.
+LOOK_EVERY = 0.05
+
+#: Seconds between two sweeps, two pushes of what was not pushed, two tidyings.
+SWEEP_EVERY, PUSH_EVERY, TIDY_EVERY, LIVENESS_EVERY = 2.0, 2.0, 60.0, 5.0
+
+#: Seconds between looks for new queues.
+QUEUES_EVERY = 1.0
+
+
+@dataclass
+class Chore:
+    """Something to do every so many seconds."""
+
+    act: Callable[[], object]
+    every: float
+    next_at: float = 0.0
+
+    def do_if_due(self, now: float) -> None:
+        if now >= self.next_at:
+            self.next_at = now + self.every
+            self.act()
+
+
+@dataclass
+class Scheduler:
+    """Does its chores and moves due jobs until told to stop."""
+
+    clock: Callable[[], float] = time.time
+    stopping: Event = field(default_factory=Event)
+    _queues: list[str] = field(default_factory=list)
+    _is_down: bool = False
+
+    def __post_init__(self) -> None:
+        self._chores = [
+            Chore(self._look_for_queues, QUEUES_EVERY),
+            Chore(lambda: upkeep.note_liveness("scheduler"), LIVENESS_EVERY),
+            Chore(recovery.requeue_lost_jobs, SWEEP_EVERY),
+            Chore(recovery.push_unconfirmed, PUSH_EVERY),
+            Chore(self._tidy, TIDY_EVERY),
+        ]
+
+    def run(self) -> None:
+        """Work until `stopping` is set; outages are logged once and waited out."""
+        while not self.stopping.is_set():
+            pause = self.step()
+            self.stopping.wait(pause)
+        try:
+            upkeep.forget_liveness("scheduler")
+        except BrokerUnavailable as error:
+            logger.warning("the scheduler could not sign off: %s", error)
+
+    def step(self) -> float:
+        """Do what is due and return the seconds until there may be more."""
+        try:
+            close_old_connections()
+            for chore in self._chores:
+                chore.do_if_due(self.clock())
+            moved, next_due = upkeep.move_due(self._queues)
+        except (BrokerUnavailable, DatabaseError) as error:
+            self._note_outage(error)
+            return 0.5
+        self._is_down = False
+        if moved:
+            return 0.0
+        left = LOOK_EVERY if next_due is None else next_due - self.clock()
+        return min(LOOK_EVERY, max(0.0, left))
+
+    def _look_for_queues(self) -> None:
+        self._queues = upkeep.queue_names()
+
+    def _tidy(self) -> None:
+        for queue in self._queues:
+            upkeep.forget_expired(queue, self.clock())
+        upkeep.forget_workers()
+
+    def _note_outage(self, error: Exception) -> None:
+        if not self._is_down:
+            logger.warning("the scheduler waits: %s", error)
+        self._is_down = True
