@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.broker.engine import Claimed
+from tasks.broker.attempts import Claimed
 from tasks.broker.wire import (
     NO_TIMEOUT,
     PayloadUnreadable,

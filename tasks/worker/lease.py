@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks import __version__
-from tasks.broker.engine import Claimed, Engine
+from tasks.broker.attempts import Claimed
+from tasks.broker.engine import Engine
 from tasks.broker.wire import format_date
 from tasks.errors import BrokerUnavailable
 

@@ -6,30 +6,21 @@ import asyncio
 import logging
 import os
 import socket
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.broker.engine import Claimed, Engine, Settlement
+from tasks.broker.attempts import Claimed, Settlement
+from tasks.broker.engine import Engine
 from tasks.broker.wire import format_date
 from tasks.errors import BrokerUnavailable
-from tasks.worker.calls import (
-    JobTimedOut,
-    Outcome,
-    Plan,
-    failed,
-    is_known,
-    plan,
-    retry_after,
-    stopped,
-    succeeded,
-)
-from tasks.worker.children import Child, ChildPool
+from tasks.worker.attempt import Running, attempt, facts_of
+from tasks.worker.calls import Outcome, failed, retry_after, stopped
+from tasks.worker.children import ChildPool
 from tasks.worker.commands import listen
-from tasks.worker.context import JobContext, enter_job
+from tasks.worker.context import JobContext
 from tasks.worker.lease import Heart
 from tasks.worker.output import Output
 from tasks.worker.settle import Settler
@@ -45,33 +36,6 @@ PAUSE = 0.5
 
 #: Seconds that running jobs get to end when the worker is told to.
 DEFAULT_GRACE = 10.0
-
-#: Characters of a result that the ledger keeps; Redis keeps all of it for a while.
-LEDGER_RESULT_LIMIT = 65_536
-
-
-@dataclass(eq=False)
-class Running:
-    """A job that runs here now."""
-
-    job: Claimed
-    context: JobContext
-    started: float = field(default_factory=time.time)
-    task: asyncio.Task[None] | None = None
-    child: Child | None = None
-    stopping: bool = False
-    #: Until it is known whether the job is a coroutine, a child is kept free for it.
-    undecided: bool = True
-    #: Set when the job goes back to its queue instead of ending.
-    handing_back: bool = False
-
-    def interrupt(self) -> None:
-        """End the job's code, whichever way it runs."""
-        if self.child is not None:
-            self.child.stopping = self.stopping
-            self.child.kill()
-        elif self.task is not None:
-            self.task.cancel()
 
 
 @dataclass
@@ -188,7 +152,7 @@ class Worker:
 
     async def _work(self, running: Running) -> None:
         try:
-            outcome = await self._attempt(running)
+            outcome = await attempt(running, self.pool)
         except asyncio.CancelledError as error:
             outcome = stopped() if running.stopping else failed(error)
         except Exception as error:
@@ -197,57 +161,6 @@ class Worker:
             await self.output.ended(running.job)
         finally:
             self._end(running, outcome)
-
-    async def _attempt(self, running: Running) -> Outcome:
-        job = running.job
-        planned = plan(job) if is_known(job) else await asyncio.to_thread(plan, job)
-        context = running.context
-        context.task = planned.task.name if planned.task else planned.path
-        running.undecided = not planned.is_async
-        if planned.timeout:
-            context.deadline = running.started + planned.timeout
-        if planned.is_async:
-            return await self._run_here(planned, context)
-        return await self._run_in_child(planned, running)
-
-    async def _run_here(self, planned: Plan, context: JobContext) -> Outcome:
-        enter_job(context)
-        args, kwargs = planned.arguments()
-        limit = asyncio.timeout(planned.timeout)
-        try:
-            async with limit:
-                return succeeded(await planned.function(*args, **kwargs))
-        except (SystemExit, KeyboardInterrupt) as error:
-            return failed(error)  # it would end the whole worker
-        except TimeoutError as error:
-            late = limit.expired() and planned.timeout
-            return failed(JobTimedOut(planned.timeout or 0) if late else error)
-        finally:
-            enter_job(JobContext())
-
-    async def _run_in_child(self, planned: Plan, running: Running) -> Outcome:
-        while not self.pool.free:
-            # A stock client's sync job came where a coroutine was expected.
-            await self.pool.became_free()
-        context = running.context
-        child = running.child = self.pool.take()
-        running.undecided = False
-        request = {
-            "id": context.id,
-            "task": context.task,
-            "path": planned.path,
-            "queue": context.queue,
-            "attempt": context.attempt,
-            "args": planned.args,
-            "kwargs": planned.kwargs,
-            "timeout": planned.timeout,
-            "deadline": context.deadline,
-        }
-        try:
-            return await child.run(request, context.sink)
-        finally:
-            running.child = None
-            await self.pool.give_back(child)
 
     def _end(self, running: Running, outcome: Outcome) -> None:
         job = running.job
@@ -262,7 +175,7 @@ class Worker:
                 outcome.result,
                 outcome.traceback,
                 retry_after(job, outcome),
-                {"host": self.host, **_facts_of(outcome, job)},
+                {"host": self.host, **facts_of(outcome, job)},
             )
         )
         self.bell.ring()
@@ -343,15 +256,3 @@ class Worker:
             logger.warning("the worker could not sign off: %s", error)
         await self.engine.close()
         logger.info("worker %s has ended", self.name)
-
-
-def _facts_of(outcome: Outcome, job: Claimed) -> dict[str, Any]:
-    facts: dict[str, Any] = {"attempt": job.attempt}
-    if outcome.verb == "finish":
-        facts["result"] = outcome.result[:LEDGER_RESULT_LIMIT]
-        facts["result_size"] = len(outcome.result.encode())
-    elif outcome.verb != "handback":
-        facts["error"] = outcome.error
-        facts["message"] = outcome.message
-        facts["traceback"] = outcome.traceback
-    return facts

@@ -8,7 +8,8 @@ import logging
 from collections import defaultdict
 from typing import Any
 
-from tasks.broker.engine import Claimed, Engine, Said
+from tasks.broker.attempts import Claimed, Said
+from tasks.broker.engine import Engine
 from tasks.errors import BrokerUnavailable
 from tasks.worker.context import Sink
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from tasks.broker.engine import Engine, Settlement
+from tasks.broker.attempts import Settlement
+from tasks.broker.engine import Engine
 from tasks.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
