@@ -15,6 +15,7 @@ from django.db import DatabaseError, close_old_connections
 
 from tasks import recovery
 from tasks.broker import upkeep
+from tasks.catalog import note_tasks
 from tasks.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ class Chore:
 
     def do_if_due(self, now: float) -> None:
         if now >= self.next_at:
-            self.next_at = now + self.every
             self.act()
+            self.next_at = now + self.every
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Scheduler:
             Chore(recovery.requeue_lost_jobs, SWEEP_EVERY),
             Chore(recovery.push_unconfirmed, PUSH_EVERY),
             Chore(self._tidy, TIDY_EVERY),
+            Chore(note_tasks, float("inf")),
         ]
 
     def run(self) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import redis.exceptions
@@ -73,18 +73,19 @@ class Engine:
                 await client.aclose()
 
     async def claim(
-        self, sync_slots: int, async_slots: int, executions: Sequence[str]
+        self,
+        sync_slots: int,
+        async_slots: int,
+        executions: Sequence[str],
+        coroutines: Collection[str] = (),
     ) -> ClaimAnswer:
-        """Take up to as many jobs as there are slots of their kind and executions."""
-        args: list[Value] = [
-            self.worker,
-            self.host,
-            LEASE_FOR,
-            WIP_FOR,
-            sync_slots,
-            async_slots,
-        ]
-        args += [len(self.queues), *self.queues, *executions]
+        """Take up to as many jobs as there are slots of their kind and executions.
+
+        `coroutines` are dotted paths by which stock clients' coroutines are known.
+        """
+        args: list[Value] = [self.worker, self.host, LEASE_FOR, WIP_FOR]
+        args += [sync_slots, async_slots, len(self.queues), *self.queues]
+        args += [len(coroutines), *coroutines, *executions]
         with _translated():
             suspended, held, jobs = await invoke_async(self._client, "claim", (), args)
         return ClaimAnswer(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.broker.attempts import Claimed
+from tasks.worker.callbacks import call_back, call_back_quietly
 from tasks.worker.calls import (
     JobTimedOut,
     Outcome,
@@ -15,6 +16,7 @@ from tasks.worker.calls import (
     failed,
     is_known,
     plan,
+    stopped,
     succeeded,
 )
 from tasks.worker.children import Child, ChildPool
@@ -48,8 +50,13 @@ class Running:
             self.task.cancel()
 
 
-async def attempt(running: Running, pool: ChildPool) -> Outcome:
-    """Run a job's code, on this loop or in a child, and return how it ended."""
+async def attempt(
+    running: Running, pool: ChildPool, coroutine_paths: set[str]
+) -> Outcome:
+    """Run a job's code, on this loop or in a child, and return how it ended.
+
+    The path of a coroutine is added to `coroutine_paths`.
+    """
     job = running.job
     planned = plan(job) if is_known(job) else await asyncio.to_thread(plan, job)
     context = running.context
@@ -58,24 +65,49 @@ async def attempt(running: Running, pool: ChildPool) -> Outcome:
     if planned.timeout:
         context.deadline = running.started + planned.timeout
     if planned.is_async:
-        return await _run_here(planned, context)
+        coroutine_paths.add(planned.path)
+        return await _run_here(planned, running)
     return await _run_in_child(planned, running, pool)
 
 
-async def _run_here(planned: Plan, context: JobContext) -> Outcome:
-    enter_job(context)
-    args, kwargs = planned.arguments()
+async def _run_here(planned: Plan, running: Running) -> Outcome:
+    enter_job(running.context)
     limit = asyncio.timeout(planned.timeout)
     try:
+        args, kwargs = planned.arguments()
         async with limit:
-            return succeeded(await planned.function(*args, **kwargs))
-    except (SystemExit, KeyboardInterrupt) as error:
-        return failed(error)  # it would end the whole worker
+            value = await planned.function(*args, **kwargs)
+        await _call_back(running.job, "success_callback_name", value)
+        return succeeded(value)
     except TimeoutError as error:
         late = limit.expired() and planned.timeout
-        return failed(JobTimedOut(planned.timeout or 0) if late else error)
-    finally:
-        enter_job(JobContext())
+        return await _fail(
+            running, JobTimedOut(planned.timeout or 0) if late else error
+        )
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        return await _fail(running, error)  # the latter two would end the whole worker
+
+
+async def _call_back(job: Claimed, name: str, value: object) -> None:
+    path = job.text(name)
+    if path:
+        await asyncio.to_thread(call_back, path, job.id, value)
+
+
+async def _fail(running: Running, error: BaseException) -> Outcome:
+    path = running.job.text("failure_callback_name")
+    if path:
+        about = (type(error), error, error.__traceback__)
+        await asyncio.to_thread(call_back_quietly, path, running.job.id, *about)
+    return failed(error)
+
+
+async def stop(running: Running) -> Outcome:
+    """Return the outcome of a job that was stopped, after its callback."""
+    path = running.job.text("stopped_callback_name")
+    if path:
+        await asyncio.to_thread(call_back_quietly, path, running.job.id)
+    return stopped()
 
 
 async def _run_in_child(planned: Plan, running: Running, pool: ChildPool) -> Outcome:
@@ -95,12 +127,15 @@ async def _run_in_child(planned: Plan, running: Running, pool: ChildPool) -> Out
         "kwargs": planned.kwargs,
         "timeout": planned.timeout,
         "deadline": context.deadline,
+        "on_success": running.job.text("success_callback_name"),
+        "on_failure": running.job.text("failure_callback_name"),
     }
     try:
-        return await child.run(request, context.sink)
+        outcome = await child.run(request, context.sink)
     finally:
         running.child = None
         await pool.give_back(child)
+    return await stop(running) if outcome.verb == "stop" else outcome
 
 
 def facts_of(outcome: Outcome, job: Claimed) -> dict[str, Any]:

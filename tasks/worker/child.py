@@ -12,19 +12,14 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
+from tasks.broker.current import serve_current_job
 from tasks.process import die_with_parent
 from tasks.worker import frames
-from tasks.worker.calls import (
-    JobTimedOut,
-    Outcome,
-    failed,
-    import_admitted,
-    succeeded,
-)
-from tasks.worker.context import JobContext, enter_job
+from tasks.worker.callbacks import call_back, call_back_quietly, deadline
+from tasks.worker.calls import Outcome, failed, import_admitted, succeeded
+from tasks.worker.context import JobContext, current_job, enter_job
 from tasks.worker.logs import PrintCapture, capture_logging
 
 #: Seconds of grace that a function gets to end by itself after its timeout was raised.
@@ -57,6 +52,7 @@ def _prepare() -> None:
 
         load_tasks()
     capture_logging()
+    serve_current_job(lambda: current_job().id)
     sys.stdout = PrintCapture(sys.stdout)  # type: ignore[arg-type]
 
 
@@ -87,12 +83,23 @@ def run(request: dict[str, Any], sender: Sender) -> Outcome:
     )
     enter_job(context)
     try:
-        with _deadline(request["timeout"]), _database():
-            return succeeded(_call(request))
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        return failed(error)
+        return _attempt(request)
     finally:
         enter_job(JobContext())
+
+
+def _attempt(request: dict[str, Any]) -> Outcome:
+    try:
+        with deadline(request["timeout"]), _database():
+            value = _call(request)
+        if request["on_success"]:
+            call_back(request["on_success"], request["id"], value)
+        return succeeded(value)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if request["on_failure"]:
+            about = (type(error), error, error.__traceback__)
+            call_back_quietly(request["on_failure"], request["id"], *about)
+        return failed(error)
 
 
 def _call(request: dict[str, Any]) -> Any:
@@ -103,23 +110,6 @@ def _call(request: dict[str, Any]) -> Any:
         return import_admitted(request["path"])(*request["args"], **request["kwargs"])
     args, kwargs = task.signature.coerce(request["args"], request["kwargs"])
     return task.function(*args, **kwargs)
-
-
-@contextlib.contextmanager
-def _deadline(seconds: float | None) -> Iterator[None]:
-    if not seconds:
-        yield
-        return
-
-    def expire(number: int, frame: FrameType | None) -> None:
-        raise JobTimedOut(seconds)
-
-    signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 
 from tasks.conf import PROJECT_ROOT
 from tasks.worker import frames
+from tasks.worker.callbacks import CALLBACK_TIMEOUT
 from tasks.worker.calls import JobTimedOut, Outcome, ProcessDied, failed, stopped
 from tasks.worker.child import LAST_WORDS
 
@@ -49,8 +50,10 @@ class Child:
         """Run one job; `hear` gets what the task says meanwhile."""
         self.stopping = self.overdue = False
         timeout = request["timeout"]
+        calls_back = bool(request["on_success"] or request["on_failure"])
+        last_words = LAST_WORDS + (CALLBACK_TIMEOUT if calls_back else 0)
         try:
-            async with asyncio.timeout(timeout and timeout + LAST_WORDS):
+            async with asyncio.timeout(timeout and timeout + last_words):
                 return await self._exchange(request, hear)
         except TimeoutError:
             self.overdue = True

@@ -16,8 +16,9 @@ from tasks.broker.attempts import Claimed, Settlement
 from tasks.broker.engine import Engine
 from tasks.broker.wire import format_date
 from tasks.errors import BrokerUnavailable
-from tasks.worker.attempt import Running, attempt, facts_of
-from tasks.worker.calls import Outcome, failed, retry_after, stopped
+from tasks.registry import registry
+from tasks.worker.attempt import Running, attempt, facts_of, stop
+from tasks.worker.calls import Outcome, failed, retry_after
 from tasks.worker.children import ChildPool
 from tasks.worker.commands import listen
 from tasks.worker.context import JobContext
@@ -53,6 +54,8 @@ class Worker:
         # Never a fixed name: after kill -9, RQ holds the old one for minutes.
         self.name = self.name or f"{self.host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.running: dict[str, Running] = {}
+        #: Paths by which stock clients name what runs on the loop; learned as they come.
+        self.coroutine_paths = {task.path for task in registry if task.is_async}
         self._was_busy = False
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -102,7 +105,9 @@ class Worker:
         self.bell.silence()
         wanted = min(CLAIM_AT_ONCE, coroutines + children)
         executions = [uuid.uuid4().hex for _ in range(wanted)]
-        answer = await self.engine.claim(children, coroutines, executions)
+        answer = await self.engine.claim(
+            children, coroutines, executions, self.coroutine_paths
+        )
         for job in answer.jobs:
             self._begin(job)
         if not self.running and self._was_busy:
@@ -152,9 +157,9 @@ class Worker:
 
     async def _work(self, running: Running) -> None:
         try:
-            outcome = await attempt(running, self.pool)
+            outcome = await attempt(running, self.pool, self.coroutine_paths)
         except asyncio.CancelledError as error:
-            outcome = stopped() if running.stopping else failed(error)
+            outcome = await stop(running) if running.stopping else failed(error)
         except Exception as error:
             outcome = failed(error)
         try:

@@ -6,8 +6,11 @@
 --   same member -> our end by Redis' clock), rq:worker:<name> (hash), rq:failed:<queue>.
 --
 -- ARGV: worker, host, lease seconds, RQ's seconds in wip, most sync jobs, most coroutine
---       jobs, number of queues, the queues, then one execution id for each job that may
---       be taken.
+--       jobs, number of queues, the queues, number of coroutine functions, their dotted
+--       paths, then one execution id for each job that may be taken.
+-- A stock client's job does not say whether it is a coroutine, so RQ's description
+-- (path and arguments, unless the client chose another) is asked; a wrong guess costs
+-- only time.
 -- Returns {suspended (1 or 0), queues that were held back for want of a slot, jobs},
 -- a job as {id, execution, queue, attempt, the fields named in WANTED}.
 
@@ -20,7 +23,9 @@ local worker, host = ARGV[1], ARGV[2]
 local lease_for, wip_for = tonumber(ARGV[3]), tonumber(ARGV[4])
 local budget = {sync = tonumber(ARGV[5]), async = tonumber(ARGV[6])}
 local queues = tonumber(ARGV[7])
-local next_execution = 8 + queues
+local coroutines = {}
+for i = 9 + queues, 8 + queues + tonumber(ARGV[8 + queues]) do coroutines[ARGV[i]] = true end
+local next_execution = 9 + queues + tonumber(ARGV[8 + queues])
 
 if redis.call('EXISTS', 'rq:suspended') == 1 then return {1, {}, {}} end
 
@@ -63,13 +68,21 @@ local function start(id, queue, execution)
   taken[#taken + 1] = {id, execution, queue, attempt, values}
 end
 
+local function kind_of(id)
+  local kind = field(id, 'ty:kind')
+  if kind == '' then
+    kind = coroutines[string.match(field(id, 'description'), '^[^(]*')] and 'async'
+  end
+  return kind == 'async' and 'async' or 'sync'
+end
+
 local function take(queue)
   local list = 'rq:queue:' .. queue
   while next_execution <= #ARGV do
     local id = redis.call('LINDEX', list, 0)
     if not id then return end
     local good = is_job(id)
-    local kind = good and field(id, 'ty:kind') == 'async' and 'async' or 'sync'
+    local kind = good and kind_of(id) or 'sync'
     if good and budget[kind] < 1 then
       held[#held + 1] = queue
       return

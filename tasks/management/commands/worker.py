@@ -10,9 +10,11 @@ import uvloop
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from tasks.broker.current import serve_current_job
 from tasks.conf import NO_LEDGER, get_config
 from tasks.options import QUEUE_NAME
 from tasks.registry import DEFAULT_QUEUE, registry
+from tasks.worker.context import current_job
 from tasks.worker.logs import capture_logging
 from tasks.worker.loop import DEFAULT_GRACE, Worker
 
@@ -57,6 +59,7 @@ class Command(BaseCommand):
             name=options["name"],
         )
         capture_logging()
+        serve_current_job(lambda: current_job().id)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(worker))
 

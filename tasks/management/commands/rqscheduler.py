@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tasks.broker.stock import RqSchedulerCommand as Command
+
+__all__ = ["Command"]

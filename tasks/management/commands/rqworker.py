@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tasks.broker.stock import RqWorkerCommand as Command
+
+__all__ = ["Command"]
