@@ -153,15 +153,21 @@ class EmbeddedServer:
             client.ping()
 
     def start(self) -> None:
-        """Start the server as a child of this process and wait until it answers."""
+        """Start the server as a child of this process and wait until it answers.
+
+        Its log goes to `valkey.log` in the data folder.
+        """
         self.prepare()
         readable, writable = os.pipe()
         os.write(writable, self.stdin)
         os.close(writable)
-        with open(readable, "rb") as stdin:
+        log_path = self.data / "valkey.log"
+        with open(readable, "rb") as stdin, log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
                 stdin=stdin,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
                 preexec_fn=functools.partial(die_with_parent, os.getpid()),
             )
@@ -190,6 +196,6 @@ class EmbeddedServer:
 def start_error(data: Path) -> ConfigurationError:
     """Return what to raise when the server ended before it answered."""
     return ConfigurationError(
-        _("The embedded Valkey did not start in %(folder)s; its log above says why.")
+        _("The embedded Valkey did not start in %(folder)s; its log says why.")
         % {"folder": data}
     )

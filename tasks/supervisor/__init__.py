@@ -1,0 +1,1 @@
+"""One supervisor for every process of `manage.py up`."""
