@@ -8,7 +8,12 @@ from django.db import IntegrityError, transaction
 from django.utils.dateparse import parse_datetime
 
 from tasks.broker.wire import Envelope
-from tasks.errors import IdempotencyConflict, JobExists
+from tasks.errors import (
+    IdempotencyConflict,
+    InvalidArguments,
+    JobExists,
+    TaskNotRegistered,
+)
 from tasks.models import Dependency, Job
 from tasks.registry import registry
 
@@ -63,9 +68,17 @@ def _earlier(envelope: Envelope, key: str) -> Envelope | None:
     job = Job.objects.filter(task=envelope.task, idempotency_key=key).first()
     if job is None:
         return None
-    if (job.args, job.kwargs) != (list(envelope.args), dict(envelope.kwargs)):
+    if not _same_arguments(job, envelope):
         raise IdempotencyConflict(key, job.id)
     return envelope_of(job, [])
+
+
+def _same_arguments(job: Job, envelope: Envelope) -> bool:
+    first, second = (job.args, job.kwargs), (envelope.args, envelope.kwargs)
+    try:
+        return registry.get(job.task).signature.same_call(first, second)
+    except (InvalidArguments, TaskNotRegistered):  # the task changed since
+        return False
 
 
 def job_row(envelope: Envelope, key: str | None = None) -> Job:

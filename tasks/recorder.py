@@ -15,13 +15,11 @@ from typing import Any
 
 from django.db import transaction
 
+from tasks.adoption import adopt_unknown
 from tasks.broker.events import Event
 from tasks.broker.logs import read_attempt_log
-from tasks.broker.wire import PayloadUnreadable, parse_date, unpack_call
 from tasks.errors import BrokerUnavailable
-from tasks.ledger import job_from_row
-from tasks.models import Attempt, Dependency, Job
-from tasks.registry import DEFAULT_QUEUE
+from tasks.models import Attempt, Job
 from tasks.states import State
 
 logger = logging.getLogger(__name__)
@@ -36,6 +34,8 @@ ATTEMPT_ENDS = {
     "handedback": State.CANCELED,
     "superseded": State.LOST,
 }
+
+STATES = frozenset(State)
 
 JOB_COLUMNS = [
     "state",
@@ -81,29 +81,20 @@ class Batch:
 
 def record(events: Sequence[Event]) -> None:
     """Fold events into the ledger, in one transaction."""
+    events = [event for event in events if _is_sound(event)]
     with transaction.atomic():
-        _adopt_unknown(events)
+        adopt_unknown(events)
         batch = _load(events)
         for event in sorted(events, key=lambda event: event.number("seq") or 0):
             _apply(batch, event)
         _save(batch)
 
 
-def _adopt_unknown(events: Sequence[Event]) -> None:
-    """Make rows of jobs that Redis accepted: a worker's, or a stock client's."""
-    ids = {event["id"] for event in events}
-    known = set(Job.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    jobs: dict[str, Job] = {}
-    edges: list[Dependency] = []
-    for event in events:
-        if event["id"] in known or event["id"] in jobs:
-            continue
-        row = _json(event["row"])
-        job, parents = job_from_row(row) if row else (_stock_job(event), [])
-        jobs[job.id] = job
-        edges += [Dependency(child=job.id, parent=parent) for parent in parents]
-    Job.objects.bulk_create(jobs.values(), batch_size=500, ignore_conflicts=True)
-    Dependency.objects.bulk_create(edges, batch_size=1_000, ignore_conflicts=True)
+def _is_sound(event: Event) -> bool:
+    if event["id"] and event["state"] in STATES:
+        return True
+    logger.error("entry %s of the event stream is no event", event.entry)
+    return False
 
 
 def _load(events: Sequence[Event]) -> Batch:
@@ -172,8 +163,8 @@ def _fold_return(job: Job, event: Event) -> None:
     """A job that goes back: to be retried, handed back, or taken from a dead worker."""
     _fold_waiting(job, event)
     _fold_error(job, event)
-    if event["kind"] == "handedback":
-        job.attempt_count = max(0, job.attempt_count - 1)
+    made = int(event.number("attempt") or job.attempt_count)
+    job.attempt_count = max(0, made - 1) if event["kind"] == "handedback" else made
 
 
 def _fold_cancel(job: Job, event: Event) -> None:
@@ -195,54 +186,44 @@ FOLDS: dict[str, Callable[[Job, Event], None]] = {
 }
 
 
-def _stock_job(event: Event) -> Job:
-    data = event.raw.get("rq.data", b"")
-    job = Job(
-        id=event["id"],
-        queue=event["queue"] or DEFAULT_QUEUE,
-        task=_described_function(event["rq.description"]),
-        description=event["rq.description"].replace("\x00", "")[:1_000],
-        timeout=event.number("rq.timeout"),
-        retries=int(event.number("rq.retries_left") or 0),
-        created_at=parse_date(event["rq.created_at"]) or datetime.now(UTC),
-        enqueued_at=parse_date(event["rq.enqueued_at"]),
-        submitted_by="rq",
-    )
-    try:
-        job.task, job.args, job.kwargs = unpack_call(data)
-    except PayloadUnreadable as error:
-        job.unreadable = str(error)[:500]
-    job.task = job.task[:255]
-    return job
-
-
-def _described_function(description: str) -> str:
-    return description.partition("(")[0][:255] or "?"
-
-
 def _apply_to_attempt(batch: Batch, event: Event) -> None:
     attempt = batch.attempts.get(event["exec"])
     if attempt is None:
         attempt = Attempt(id=event["exec"], job_key=event["id"])
         batch.attempts[attempt.id] = attempt
-    if attempt.ended_at is not None:
-        return
     attempt.number = int(event.number("attempt") or attempt.number)
-    attempt.worker = event["worker"] or attempt.worker
-    attempt.host = event["host"] or attempt.host
-    state = ATTEMPT_ENDS.get(event["kind"])
-    if state is None:
-        attempt.started_at = _moment(event.number("at"))
-        return
-    attempt.state = state
+    attempt.worker = attempt.worker or event["worker"]
+    attempt.host = attempt.host or event["host"]
+    if event["kind"] == "started":
+        attempt.started_at = attempt.started_at or _moment(event.number("at"))
+    elif _decides(event["kind"], attempt):
+        _end_attempt(attempt, event)
+        if event["logged"] == "1":
+            batch.logged.add(attempt.id)
+
+
+def _decides(kind: str, attempt: Attempt) -> bool:
+    """Say whether an event of `kind` ends the attempt, in whichever order they come.
+
+    A late end of a lost attempt is kept with it. The same end sent twice is told as
+    superseded the second time, and then the first one stands.
+    """
+    if kind not in ATTEMPT_ENDS:
+        return False
+    if attempt.superseded:
+        return kind not in ("superseded", "lost")
+    is_lost = attempt.state == State.LOST
+    return attempt.ended_at is None or (kind == "superseded" and is_lost)
+
+
+def _end_attempt(attempt: Attempt, event: Event) -> None:
+    attempt.state = ATTEMPT_ENDS[event["kind"]]
     attempt.superseded = event["kind"] == "superseded"
     attempt.started_at = _moment(event.number("started")) or attempt.started_at
     attempt.ended_at = _moment(event.number("at"))
     attempt.error = event["error"][:200]
     attempt.message = event["message"].replace("\x00", "")
     attempt.traceback = event["traceback"].replace("\x00", "")
-    if event["logged"] == "1":
-        batch.logged.add(attempt.id)
 
 
 def _save(batch: Batch) -> None:

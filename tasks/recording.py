@@ -11,7 +11,7 @@ from threading import Event as ThreadEvent
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from tasks.broker import upkeep
-from tasks.broker.events import Event, EventReader
+from tasks.broker.events import WAIT_FOR, Event, EventReader
 from tasks.broker.live import announce
 from tasks.errors import BrokerUnavailable
 from tasks.recorder import record
@@ -41,23 +41,24 @@ class Recorder:
         while not self.stopping.is_set():
             if self.step() is None:
                 self.stopping.wait(PAUSE)
-        while self.step():
+        while self.step(wait=0):
             pass
         try:
             upkeep.forget_liveness("recorder")
         except BrokerUnavailable as error:
             logger.warning("the recorder could not sign off: %s", error)
 
-    def step(self) -> int | None:
+    def step(self, wait: float = WAIT_FOR) -> int | None:
         """Record one batch; returns its size, None when something is away.
 
-        A batch that could not be recorded is tried again, and is read by another
-        recorder when this one ends before it succeeds.
+        Waits `wait` seconds at most for the first event. A batch that could not be
+        recorded is tried again, and is read by another recorder when this one ends before
+        it succeeds.
         """
         try:
             close_old_connections()
             self._note_liveness()
-            self._unrecorded = self._unrecorded or self.reader.read()
+            self._unrecorded = self._unrecorded or self.reader.read(wait)
             count = len(self._unrecorded)
             if count:
                 self._record(self._unrecorded)

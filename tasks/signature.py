@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from tasks.errors import InvalidArguments
+from tasks.strict_json import check_json
 from tasks.text import gettext as _
 
 _LIST = inspect.Parameter.VAR_POSITIONAL
 _MAPPING = inspect.Parameter.VAR_KEYWORD
+_POSITIONAL = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)
 
 #: pydantic's codes that people meet most, in words of ours.
 PROBLEMS = {
@@ -70,25 +75,48 @@ class Signature:
         except ValidationError as error:
             raise InvalidArguments(self.name, _problems(error)) from error
 
-    def to_json(self, bound: BaseModel) -> dict[str, Any]:
-        """Return the arguments by name, as JSON can hold them."""
+    def to_json(self, bound: BaseModel, *, full: bool = False) -> dict[str, Any]:
+        """Return the arguments by name, as JSON can hold them.
+
+        Without those that were left to their defaults, unless `full`, or unless the
+        function takes arguments by position, where a gap would shift the others. Raises
+        InvalidArguments for those that JSON cannot hold, like NaN.
+        """
+        given_only = not (full or self._needs_positions)
         try:
-            return bound.model_dump(mode="json", by_alias=True)
+            values = bound.model_dump(
+                mode="json", by_alias=True, exclude_unset=given_only
+            )
         except ValueError as error:
             raise InvalidArguments(self.name, {"": str(error)}) from error
+        problems = dict(_json_problems(values))
+        if problems:
+            raise InvalidArguments(self.name, problems)
+        return values
+
+    def same_call(
+        self,
+        first: tuple[Sequence[Any], Mapping[str, Any]],
+        second: tuple[Sequence[Any], Mapping[str, Any]],
+    ) -> bool:
+        """Say whether two calls, each as (args, kwargs), have the same arguments."""
+        one, other = self.bind(*first), self.bind(*second)
+        return self.to_json(one, full=True) == self.to_json(other, full=True)
 
     def split(self, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Turn arguments by name into the (args, kwargs) that call the function."""
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for parameter in self.parameters.values():
+            if parameter.name not in values:
+                continue
             value = values[parameter.name]
             if parameter.kind is _LIST:
                 args.extend(value)
             elif parameter.kind is _MAPPING:
                 kwargs.update(value)
-            elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY or self._has_list:
-                _place(parameter, value, args, kwargs)
+            elif parameter.kind in _POSITIONAL and self._needs_positions:
+                args.append(value)
             else:
                 kwargs[parameter.name] = value
         return args, kwargs
@@ -105,8 +133,9 @@ class Signature:
         return self.split(values)
 
     @cached_property
-    def _has_list(self) -> bool:
-        return any(p.kind is _LIST for p in self.parameters.values())
+    def _needs_positions(self) -> bool:
+        positional = (_LIST, inspect.Parameter.POSITIONAL_ONLY)
+        return any(p.kind in positional for p in self.parameters.values())
 
     def _names(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         named: dict[str, Any] = {}
@@ -147,13 +176,12 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Any, Any]:
     return hint, Field(default=default, alias=parameter.name)
 
 
-def _place(
-    parameter: inspect.Parameter, value: Any, args: list[Any], kwargs: dict[str, Any]
-) -> None:
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-        kwargs[parameter.name] = value
-    else:
-        args.append(value)
+def _json_problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        try:
+            check_json(value)
+        except ValueError as error:
+            yield name, str(error)
 
 
 def _problems(error: ValidationError) -> dict[str, str]:

@@ -30,6 +30,14 @@ def parse_json(written: bytes | str) -> Any:
     return value
 
 
+def check_json(value: Any) -> None:
+    """Raise ValueError, with a reason, for a value that `parse_json` would not return."""
+    try:
+        parse_json(json.dumps(value))
+    except RecursionError as error:
+        raise ValueError(_("it is nested too deeply")) from error
+
+
 def _refuse(name: str) -> float:
     raise ValueError(_("%(name)s is not a number in JSON") % {"name": name})
 

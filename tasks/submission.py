@@ -30,7 +30,7 @@ from tasks.errors import (
 from tasks.options import Options
 from tasks.policy import CODE, Actor
 from tasks.registry import Call, Task, registry
-from tasks.states import State
+from tasks.states import ENDED, State
 from tasks.text import gettext as _
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Handle:
         seconds (None waits for ever).
         """
         try:
-            outcome = broker_jobs.wait_for_outcome(self.id, timeout)
+            outcome = broker_jobs.wait_for_outcome(self.id, timeout, self._is_open)
         except TimeoutError as error:
             raise ResultTimeout(self.id, timeout or 0) from error
         if outcome is None:
@@ -69,6 +69,10 @@ class Handle:
             return decode_result(outcome.result)
         reason = outcome.traceback.strip().rpartition("\n")[2]
         raise JobFailed(self.id, outcome.state, reason)
+
+    def _is_open(self) -> bool:
+        """Say whether the ledger still expects the job to end. Raises JobNotFound."""
+        return _ledger_job(self.id).state not in ENDED
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.to_thread(self.result).__await__()
@@ -266,6 +270,9 @@ def _ledger_job(job_id: str) -> Any:
 
 def _ledger_result(job_id: str) -> Any:
     job = _ledger_job(job_id)
-    if job.state == State.FINISHED:
-        return decode_result(job.result)
-    raise JobFailed(job_id, job.state, job.message)
+    if job.state != State.FINISHED:
+        raise JobFailed(job_id, job.state, job.message)
+    if job.result_cut:
+        reason = _("its result is no longer kept whole; the ledger has its beginning")
+        raise JobFailed(job_id, job.state, reason)
+    return decode_result(job.result)

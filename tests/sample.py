@@ -21,6 +21,12 @@ def add(a: int, b: int = 2) -> int:
 
 
 @task
+def halve(number: float) -> float:
+    """Take a number that JSON may not have."""
+    return number / 2
+
+
+@task
 async def add_async(a: int, b: int = 2) -> int:
     """Add two numbers on the loop."""
     return a + b

@@ -52,14 +52,14 @@ class EventReader:
         self._client = redis.Redis.from_url(url, **connection_options(WAIT_FOR + 5))
         self._claim_from = "0-0"
 
-    def read(self) -> list[Event]:
-        """Return the next events, [] when none came within WAIT_FOR seconds.
+    def read(self, wait: float = WAIT_FOR) -> list[Event]:
+        """Return the next events, [] when none came within `wait` seconds.
 
         Raises BrokerUnavailable.
         """
         with broker_errors():
             try:
-                return self._abandoned() or self._new()
+                return self._abandoned() or self._new(wait)
             except ResponseError as error:
                 if not str(error).startswith("NOGROUP"):
                     raise
@@ -83,13 +83,13 @@ class EventReader:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    def _new(self) -> list[Event]:
+    def _new(self, wait: float) -> list[Event]:
         answer: Any = self._client.xreadgroup(
             keys.EVENTS_GROUP,
             self.name,
             {keys.EVENTS: ">"},
             count=BATCH,
-            block=int(WAIT_FOR * 1000),
+            block=max(1, int(wait * 1000)),
         )
         return [event for entries in _streams(answer) for event in _events(entries)]
 
@@ -125,7 +125,7 @@ def _events(entries: Any) -> list[Event]:
     for entry, raw in entries:
         if not raw:
             continue
-        named = {name.decode(): value for name, value in raw.items()}
+        named = {name.decode("utf-8", "replace"): raw[name] for name in raw}
         texts = {
             name: value.decode("utf-8", "replace") for name, value in named.items()
         }

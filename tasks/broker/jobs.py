@@ -7,6 +7,7 @@ import json
 import math
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +58,12 @@ def _state(status: Any) -> State | None:
         return None
 
 
-def wait_for_outcome(job_id: str, timeout: float | None) -> Outcome | None:
-    """Return how a job ended; None where Redis has forgotten it.
+def wait_for_outcome(
+    job_id: str, timeout: float | None, is_expected: Callable[[], bool]
+) -> Outcome | None:
+    """Return how a job ended; None where Redis does not know it.
 
-    Raises TimeoutError when it has not ended within `timeout` seconds, and
+    While `is_expected` says so, a job that Redis does not know is waited for. Raises TimeoutError when it has not ended within `timeout` seconds, and
     BrokerUnavailable.
     """
     deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -69,26 +72,32 @@ def wait_for_outcome(job_id: str, timeout: float | None) -> Outcome | None:
     try:
         while True:
             with broker_errors():
+                # Read first: a result that comes after it ends the wait below.
+                last = _last_result(client, job_id)
                 state = _state(client.hget(keys.job(job_id), "status"))
-                if state is None:
-                    return None
                 if state in ENDED:
                     return _outcome(client, job_id, state)
+            if state is None and not is_expected():
+                return None
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             with broker_errors():
-                _await_result(client, job_id, min(left, BLOCK_FOR))
+                _await_result(client, job_id, last, min(left, BLOCK_FOR))
     finally:
         client.close()
 
 
-def _await_result(client: redis.Redis, job_id: str, seconds: float) -> None:
-    last: Any = client.xrevrange(keys.results(job_id), count=1)
-    after = last[0][0] if last else "0-0"
-    client.xread(
-        {keys.results(job_id): after}, count=1, block=max(1, int(seconds * 1000))
-    )
+def _last_result(client: redis.Redis, job_id: str) -> bytes:
+    entries: Any = client.xrevrange(keys.results(job_id), count=1)
+    return entries[0][0] if entries else b"0-0"
+
+
+def _await_result(
+    client: redis.Redis, job_id: str, after: bytes, seconds: float
+) -> None:
+    block = max(1, int(seconds * 1000))
+    client.xread({keys.results(job_id): after}, count=1, block=block)
 
 
 def _outcome(client: redis.Redis, job_id: str, state: State) -> Outcome:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.scripts import Invocation, Value, invoke_many, script
 from tasks.broker.wire import Envelope
+from tasks.errors import JobExists
 from tasks.states import State
 
 #: Jobs that one round trip carries.
@@ -24,7 +26,8 @@ def push(
 
     An id that Redis knows already is left as it is, so a push may be repeated.
     `parent_states` are the ledger's, for parents that Redis has forgotten. `with_row`
-    sends the ledger's columns along, for the recorder to write.
+    sends the ledger's columns along, for the recorder to write; then Redis is the one
+    that accepts, and a used id raises JobExists.
     Raises BrokerUnavailable; the jobs before the failure may have been written.
     """
     states: list[State] = []
@@ -33,8 +36,16 @@ def push(
         calls = [_invocation(e, parent_states or {}, with_row=with_row) for e in batch]
         with broker_errors():
             answers = invoke_many(get_client(), calls)
+        if with_row:
+            _refuse_used_ids(batch, answers)
         states += [State(answer[1].decode() or State.QUEUED) for answer in answers]
     return states
+
+
+def _refuse_used_ids(batch: Sequence[Envelope], answers: Sequence[Any]) -> None:
+    for envelope, (written, _state) in zip(batch, answers, strict=True):
+        if not written:
+            raise JobExists(envelope.id)
 
 
 def _invocation(

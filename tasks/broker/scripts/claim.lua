@@ -76,11 +76,20 @@ local function kind_of(id)
   return kind == 'async' and 'async' or 'sync'
 end
 
+-- A start that broke off half-way must not look like a lost worker to the sweep.
+local function drop_lease(id, queue, execution)
+  local member = id .. ':' .. execution
+  redis.call('ZREM', 'taskyard:lease:' .. queue, member)
+  redis.call('ZREM', 'rq:wip:' .. queue, member)
+  redis.call('HDEL', job_key(id), 'ty:exec')
+end
+
 local function take(queue)
   local list = 'rq:queue:' .. queue
   while next_execution <= #ARGV do
-    local id = redis.call('LINDEX', list, 0)
-    if not id then return end
+    -- An error (a table) is a key that is no list: the other queues go on.
+    local id = redis.pcall('LINDEX', list, 0)
+    if type(id) ~= 'string' then return end
     local good = is_job(id)
     local kind = good and kind_of(id) or 'sync'
     if good and budget[kind] < 1 then
@@ -95,6 +104,7 @@ local function take(queue)
         budget[kind] = budget[kind] - 1
         next_execution = next_execution + 1
       else
+        drop_lease(id, queue, ARGV[next_execution])
         redis.call('ZADD', 'rq:failed:' .. queue, now + 31536000, id)
         redis.pcall('HSET', job_key(id), 'status', 'failed')
         pcall(emit, id, 'failed', 'failed', {'queue', queue, 'error', 'BrokenJob',

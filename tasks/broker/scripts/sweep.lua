@@ -11,7 +11,7 @@ local function requeue(id, execution)
   redis.call('HDEL', job_key(id), 'ty:exec', 'ty:due')
   place(id, queue, true)
   emit(id, 'lost', 'queued', {'queue', queue, 'exec', execution, 'worker', worker,
-    'logged', redis.call('EXISTS', 'taskyard:log:' .. id), 'error', 'WorkerLost', 'message', 'worker ' .. worker .. ' stopped answering'})
+    'attempt', field(id, 'ty:attempts'), 'logged', redis.call('EXISTS', 'taskyard:log:' .. id), 'error', 'WorkerLost', 'message', 'worker ' .. worker .. ' stopped answering'})
   back[#back + 1] = id
 end
 

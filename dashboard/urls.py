@@ -1,0 +1,45 @@
+"""Every address of the web process."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_required
+from django.urls import path
+
+from dashboard import health, live
+from dashboard.api import api
+from dashboard.pages import account, jobs, overview, queues, tasks, workers
+
+# The admin shares the sign-in page; whoever is signed in without staff rights is told so.
+admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("", overview.show, name="overview"),
+    path("jobs/", jobs.list_jobs, name="jobs-list"),
+    # Ids that other clients chose are any text, so the verbs are looked for first.
+    path("jobs/<path:job_id>/cancel/", jobs.cancel_job, name="jobs-cancel"),
+    path("jobs/<path:job_id>/stop/", jobs.stop_job, name="jobs-stop"),
+    path("jobs/<path:job_id>/retry/", jobs.retry_job, name="jobs-retry"),
+    path("jobs/<path:job_id>/again/", jobs.run_again, name="jobs-again"),
+    path("jobs/<path:job_id>/log/", jobs.show_log, name="jobs-log"),
+    path("jobs/<path:job_id>/", jobs.show_job, name="jobs-detail"),
+    path("tasks/", tasks.list_tasks, name="tasks-list"),
+    path("tasks/<path:name>/run/", tasks.run_task, name="tasks-run"),
+    path("tasks/<path:name>/", tasks.show_task, name="tasks-detail"),
+    path("queues/", queues.list_queues, name="queues-list"),
+    path("workers/", workers.list_workers, name="workers-list"),
+    path("live/", live.stream, name="live"),
+    path("healthz", health.check, name="healthz"),
+    path("sign-in/", account.sign_in, name="sign-in"),
+    path("sign-in/<uidb64>/<token>/", account.sign_in_by_link, name="sign-in-link"),
+    path("sign-out/", account.sign_out, name="sign-out"),
+    path("theme/", account.set_theme, name="theme"),
+    path("language/", account.set_language, name="set_language"),
+    path("api/v1/", api.urls),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "dashboard.errors.bad_request"
+handler403 = "dashboard.errors.forbidden"
+handler404 = "dashboard.errors.not_found"
+handler500 = "dashboard.errors.server_error"

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tasks import board
+from tasks.broker.snapshot import Snapshot
+from tasks.states import State
+from tests.dashboard.soup import Node, Soup
+from tests.factories import create_job
+from tests.snapshots import make_snapshot, make_worker
+
+pytestmark = pytest.mark.django_db
+
+Show = Callable[[Snapshot], None]
+
+
+def rows(client: Client) -> dict[str, Node]:
+    soup = Soup(client.get("/workers/").content)
+    found = soup.find_all("tr", id=lambda value: value.startswith("worker-"))
+    return {row.id.removeprefix("worker-"): row for row in found}
+
+
+def test_the_lost_come_first_and_say_when_they_beat(
+    viewer: Client, show_snapshot: Show
+) -> None:
+    show_snapshot(
+        make_snapshot(workers=[make_worker("a"), make_worker("b", silent_for=134)])
+    )
+    found = rows(viewer)
+    assert list(found) == ["b", "a"]
+    assert "lost" in found["b"].text
+    assert "2 m ago" in found["b"].text
+    assert "idle" in found["a"].text
+
+
+def test_a_busy_worker_links_its_job(viewer: Client, show_snapshot: Show) -> None:
+    job = create_job(state=State.STARTED)
+    busy = make_worker("a", state="busy", running=1, current_job_id=job.id)
+    show_snapshot(make_snapshot(workers=[busy]))
+    row = rows(viewer)["a"]
+    assert row.find("a", href=f"/jobs/{job.id}/")
+    assert "1 / 4" in row.text
+
+
+def test_the_odd_version_is_marked(viewer: Client, show_snapshot: Show) -> None:
+    versions = ("taskyard 0.1.0", "taskyard 0.1.0", "taskyard 0.2.0")
+    workers = [make_worker(f"w{n}", version=v) for n, v in enumerate(versions)]
+    show_snapshot(make_snapshot(workers=workers))
+    marked = [
+        name
+        for name, row in rows(viewer).items()
+        if row.find("td", **{"class": "hide warn"})
+    ]
+    assert marked == ["w2"]
+
+
+def test_a_worker_that_never_beat_is_lost(viewer: Client, show_snapshot: Show) -> None:
+    show_snapshot(
+        make_snapshot(workers=[make_worker("a", last_heartbeat=None, born_at=None)])
+    )
+    assert "lost" in rows(viewer)["a"].text
+
+
+def test_the_other_processes_are_listed(viewer: Client, show_snapshot: Show) -> None:
+    show_snapshot(make_snapshot())
+    soup = Soup(viewer.get("/workers/").content)
+    assert soup.find("tr", id="process-scheduler:vm-3:7")
+    assert soup.find("tr", id="process-redis")
+
+
+def test_no_worker_shows_the_command(viewer: Client, show_snapshot: Show) -> None:
+    show_snapshot(make_snapshot(workers=[]))
+    assert "python manage.py worker" in viewer.get("/workers/").content.decode()
+
+
+@pytest.mark.usefixtures("redis_out")
+def test_while_redis_is_out_nobody_pretends_to_know(viewer: Client) -> None:
+    response = viewer.get("/workers/")
+    assert response.status_code == 503
+    assert "not known until Redis answers" in response.content.decode()
+
+
+def test_twice_the_workers_need_no_more_queries(
+    viewer: Client, show_snapshot: Show
+) -> None:
+    counts = []
+    for number in (5, 10):
+        jobs = [create_job(state=State.STARTED) for _each in range(number)]
+        workers = [
+            make_worker(f"w{n}", current_job_id=j.id) for n, j in enumerate(jobs)
+        ]
+        show_snapshot(make_snapshot(workers=workers))
+        board.forget_board()
+        with CaptureQueriesContext(connection) as queries:
+            viewer.get("/workers/")
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

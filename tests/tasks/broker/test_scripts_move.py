@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from tasks.broker import keys
+from tests.engine import (
+    claim_all,
+    client,
+    events,
+    make_due,
+    move,
+    push_job,
+    run_next,
+    status,
+    waiting,
+)
+
+
+def delayed(job_id: str, **fields: object) -> None:
+    push_job(job_id, due_at=datetime.now(UTC) + timedelta(hours=1), **fields)
+
+
+def test_a_job_is_queued_when_its_moment_has_come() -> None:
+    delayed("a")
+    make_due("a")
+    assert move()[0] == 1
+    assert (status("a"), waiting()) == ("queued", ["a"])
+    assert client().zcard(keys.DELAYED) == 0
+    assert events()[-1]["kind"] == "released"
+
+
+def test_a_job_never_moves_early_and_the_next_moment_is_told() -> None:
+    delayed("a")
+    seconds, micros = client().time()
+    due = seconds + micros / 1e6 + 60
+    client().zadd(keys.DELAYED, {"a": f"{due:.3f}"})
+    assert move() == (0, round(due, 3))
+    assert status("a") == "scheduled"
+
+
+def test_redis_clock_decides_not_ours(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    delayed("a")
+    monkeypatch.setattr(time, "time", lambda: 9e9)
+    assert move()[0] == 0
+
+
+def test_due_jobs_move_in_the_order_they_came_due() -> None:
+    for job_id, score in (("b", 2), ("a", 1), ("c", 3)):
+        delayed(job_id)
+        make_due(job_id)
+        client().zadd(keys.DELAYED, {job_id: score})
+    move()
+    assert waiting() == ["a", "b", "c"]
+
+
+def test_retries_wait_in_rq_s_own_set_and_move_from_there() -> None:
+    push_job("a", retries=1)
+    run_next("fail", retry_after=60)
+    make_due("a", keys.scheduled("default"))
+    assert move("default")[0] == 1
+    assert waiting() == ["a"]
+
+
+def test_a_job_with_an_open_parent_waits_on() -> None:
+    push_job("parent")
+    delayed("a")
+    client().sadd(keys.dependencies("a"), "parent")
+    client().sadd(keys.dependents("parent"), "a")
+    make_due("a")
+    move()
+    assert status("a") == "deferred"
+    run_next()
+    assert waiting() == ["a"]
+
+
+def test_an_entry_without_a_job_is_dropped() -> None:
+    client().zadd(keys.DELAYED, {"gone": 1})
+    assert move()[0] == 1
+    assert client().zcard(keys.DELAYED) == 0
+
+
+def test_a_canceled_or_running_job_is_not_queued() -> None:
+    for state in ("canceled", "started"):
+        delayed(state)
+        client().hset(keys.job(state), "status", state)
+        make_due(state)
+    move()
+    assert waiting() == []
+
+
+def test_stock_periodic_entries_are_held() -> None:
+    delayed("p")
+    client().hset(keys.job("p"), "meta", '{"cron_string": "* * * * *"}')
+    make_due("p")
+    assert move()[0] == 0
+    assert client().zscore(keys.DELAYED, "p") == 1
+
+
+def test_garbage_beside_it_does_not_hold_up_a_due_job() -> None:
+    delayed("bad")
+    delayed("good")
+    client().hset(keys.job("bad"), "ty:seq", "many")
+    client().set(keys.job("text"), "x")
+    for job_id in ("bad", "good"):
+        make_due(job_id)
+    client().zadd(keys.DELAYED, {"text": 1})
+    move()
+    assert "good" in waiting()
+
+
+def test_a_moved_job_runs_once() -> None:
+    delayed("a")
+    make_due("a")
+    move()
+    move()
+    assert [job.id for job in claim_all().jobs] == ["a"]

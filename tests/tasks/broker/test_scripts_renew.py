@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from tasks.broker import keys
+from tasks.broker.scripts import invoke
+from tests.engine import claim, client, end_leases, push_job
+
+
+def test_a_lease_is_renewed_by_redis_clock() -> None:
+    push_job("a")
+    job = claim()
+    end_leases()
+    assert invoke(client(), "renew", (keys.lease("default"),), (15, job.member)) == []
+    left = client().zscore(keys.lease("default"), job.member) - client().time()[0]
+    assert 14 <= left <= 16
+
+
+def test_a_lease_that_is_gone_stays_gone_and_is_told() -> None:
+    gone = invoke(client(), "renew", (keys.lease("default"),), (15, "a:1"))
+    assert gone == [b"a:1"]
+    assert client().zcard(keys.lease("default")) == 0
+
+
+def test_rq_s_heartbeat_is_renewed() -> None:
+    push_job("a")
+    job = claim()
+    client().zadd(keys.wip("default"), {job.member: 1})
+    client().hdel(keys.job("a"), "last_heartbeat")
+    invoke(client(), "beat", (keys.wip("default"),), (90, "a", job.execution))
+    left = client().zscore(keys.wip("default"), job.member) - client().time()[0]
+    assert 89 <= left <= 91
+    assert client().hget(keys.job("a"), "last_heartbeat")
+    assert client().ttl(keys.execution("a", job.execution)) == 90
+
+
+def test_a_heartbeat_brings_nothing_back() -> None:
+    invoke(client(), "beat", (keys.wip("default"),), (90, "gone", "1"))
+    assert client().keys("rq:*") == []
+
+
+def test_progress_is_noted_only_by_the_attempt_that_runs() -> None:
+    push_job("a")
+    job = claim()
+    assert invoke(client(), "progress", (), ("a", job.execution, '{"done": 1}')) == 1
+    assert invoke(client(), "progress", (), ("a", "other", '{"done": 9}')) == 0
+    assert invoke(client(), "progress", (), ("gone", "other", "{}")) == 0
+    assert client().hget(keys.job("a"), "ty:progress") == b'{"done": 1}'
+
+
+def test_scripts_are_loaded_again_after_redis_forgot_them() -> None:
+    client().script_flush()
+    push_job("a")
+    client().script_flush()
+    assert claim().id == "a"

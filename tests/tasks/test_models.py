@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from tasks.models import ApiToken, Dependency, Job
+from tasks.models.token import USE_NOTED_EVERY
+from tasks.states import ENDED, State
+from tests.factories import create_job
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+
+
+def test_jobs_are_found_by_what_they_do() -> None:
+    for state in State:
+        create_job(state=state)
+    assert {job.state for job in Job.objects.running()} == {"started"}
+    assert {job.state for job in Job.objects.waiting()} == {
+        "created",
+        "scheduled",
+        "deferred",
+        "queued",
+    }
+    assert {job.state for job in Job.objects.ended_since(timezone.now() - HOUR)} == {
+        str(state) for state in ENDED
+    }
+
+
+def test_a_job_that_ended_before_is_not_found() -> None:
+    create_job(state=State.FINISHED, created_at=timezone.now() - 2 * HOUR)
+    assert not Job.objects.ended_since(timezone.now() - HOUR).exists()
+
+
+def test_only_old_created_jobs_wait_for_a_push() -> None:
+    old = create_job(state=State.CREATED)
+    create_job(state=State.CREATED, created_at=timezone.now())
+    create_job(state=State.QUEUED)
+    assert list(Job.objects.unpushed(timedelta(seconds=5))) == [old]
+
+
+def test_a_task_has_one_job_of_a_key() -> None:
+    create_job(idempotency_key="k")
+    create_job(idempotency_key="k", task="other")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        create_job(idempotency_key="k")
+
+
+def test_jobs_without_a_key_do_not_collide() -> None:
+    create_job()
+    create_job()
+    assert Job.objects.count() == 2
+
+
+def test_an_edge_is_there_once() -> None:
+    Dependency.objects.create(child="a", parent="b")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Dependency.objects.create(child="a", parent="b")
+
+
+def test_a_result_is_cut_where_more_bytes_were_returned() -> None:
+    assert not create_job(result='"é"', result_size=4).result_cut
+    assert create_job(result='"é', result_size=4).result_cut
+
+
+def test_the_newest_job_comes_first() -> None:
+    old = create_job(created_at=timezone.now() - HOUR)
+    new = create_job()
+    assert list(Job.objects.all()) == [new, old]
+
+
+def test_a_job_has_an_address() -> None:
+    assert create_job(id="a").get_absolute_url() == "/jobs/a/"
+
+
+def test_a_token_is_known_by_its_text_only() -> None:
+    text = ApiToken.issue("ci")
+    token = ApiToken.authenticate(text)
+    assert token is not None
+    assert token.name == "ci"
+    assert text.rpartition("_")[2] not in str(ApiToken.objects.values())
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "ty_", "ty_a_b", "ty__"])
+def test_any_other_text_is_no_token(wrong: str) -> None:
+    text = ApiToken.issue("ci")
+    assert ApiToken.authenticate(wrong) is None
+    assert ApiToken.authenticate(text + "x") is None
+    assert ApiToken.authenticate(text.replace("ty_", "no_")) is None
+
+
+def test_the_use_of_a_token_is_noted_now_and_then() -> None:
+    text = ApiToken.issue("ci")
+    ApiToken.authenticate(text)
+    first = ApiToken.objects.get().last_used_at
+    ApiToken.authenticate(text)
+    assert first is not None
+    assert ApiToken.objects.get().last_used_at == first
+    ApiToken.objects.update(last_used_at=first - USE_NOTED_EVERY * 2)
+    ApiToken.authenticate(text)
+    assert ApiToken.objects.get().last_used_at >= first

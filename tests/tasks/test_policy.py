@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import getpass
+
+import pytest
+
+from tasks.errors import PermissionMissing
+from tasks.models import Job
+from tasks.policy import CODE, PERMISSIONS, Actor, cli_actor
+
+
+@pytest.mark.parametrize("verb", sorted(PERMISSIONS))
+def test_each_verb_needs_its_permission(verb: str) -> None:
+    needed = PERMISSIONS[verb]
+    assert Actor("a", "web", frozenset({needed})).may(verb)
+    others = frozenset(PERMISSIONS.values()) - {needed}
+    with pytest.raises(PermissionMissing) as caught:
+        Actor("a", "web", others).require(verb)
+    assert str(caught.value) == f"This needs the permission {needed}."
+
+
+@pytest.mark.parametrize("verb", sorted(PERMISSIONS))
+def test_code_and_the_command_line_may_do_everything(verb: str) -> None:
+    assert CODE.may(verb)
+    assert cli_actor().may(verb)
+
+
+def test_the_command_line_acts_as_the_system_user() -> None:
+    assert (cli_actor().name, cli_actor().via) == (getpass.getuser(), "cli")
+
+
+def test_every_permission_exists_in_the_models() -> None:
+    own = {f"tasks.{code}" for code, _name in Job._meta.permissions}
+    default = {f"tasks.{verb}_job" for verb in Job._meta.default_permissions}
+    assert set(PERMISSIONS.values()) <= own | default

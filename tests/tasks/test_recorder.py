@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.broker import keys
+from tasks.broker.events import Event
+from tasks.broker.jobs import cancel, retry
+from tasks.broker.upkeep import take_back
+from tasks.models import Attempt, Dependency, Job
+from tasks.recorder import record
+from tasks.states import State, can_follow
+from tests.engine import (
+    claim,
+    client,
+    end_leases,
+    events,
+    make_due,
+    move,
+    push_job,
+    record_all,
+    run_next,
+    settle,
+    waiting,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def a_long_life() -> list[Event]:
+    """Return the events of a job to which everything happened."""
+    push_job("a", retries=1)
+    settle(claim(), "handback")
+    late = claim()
+    end_leases()
+    take_back("default")
+    settle(late, facts={"error": "late"})
+    facts = {"error": "ValueError", "message": "no luck", "traceback": "Traceback"}
+    settle(claim(), "fail", retry_after=60, facts=facts)
+    make_due("a", keys.scheduled("default"))
+    move()
+    settle(claim(), "stop", facts={"error": "Stopped"})
+    retry("a", "mara")
+    cancel("a", "mara")
+    retry("a", "mara")
+    settle(claim(), result="3", facts={"result": "3", "result_size": 1})
+    return events()
+
+
+def rows() -> dict[str, Any]:
+    (job,) = Job.objects.filter(pk="a").values()
+    return {"job": job, "attempts": list(Attempt.objects.order_by("pk").values())}
+
+
+def recorded(found: list[Event]) -> dict[str, Any]:
+    Job.objects.all().delete()
+    Attempt.objects.all().delete()
+    record(found)
+    return rows()
+
+
+def test_a_life_is_recorded_to_its_end() -> None:
+    record(a_long_life())
+    job = Job.objects.get()
+    assert (job.state, job.result, job.worker) == ("finished", "3", "w1")
+    assert (job.error, job.message) == ("", "")
+    assert job.started_at is not None
+    assert job.ended_at is not None
+    assert job.started_at <= job.ended_at
+
+
+def test_every_try_is_an_attempt_with_its_end() -> None:
+    record(a_long_life())
+    attempts = Attempt.objects.order_by("started_at")
+    assert [attempt.state for attempt in attempts] == [
+        "canceled",
+        "lost",
+        "failed",
+        "stopped",
+        "finished",
+    ]
+    assert [attempt.superseded for attempt in attempts].count(True) == 1
+    assert attempts[2].traceback == "Traceback"
+
+
+def test_any_order_with_repetitions_ends_in_the_same_rows() -> None:
+    life = a_long_life()
+    expected = recorded(life)
+
+    @given(order=st.randoms(use_true_random=False), copies=st.integers(1, 3))
+    @settings(max_examples=30, deadline=None)
+    def check(order: random.Random, copies: int) -> None:
+        shuffled = life * copies
+        order.shuffle(shuffled)
+        assert recorded(shuffled) == expected
+
+    check()
+
+
+def test_any_order_of_batches_ends_in_the_same_rows() -> None:
+    """Two recorders read batches that follow each other; the later may commit first."""
+    life = a_long_life()
+    expected = recorded(life)
+    del expected["job"]["enqueued_at"]  # only the event that was overtaken tells it
+
+    @given(order=st.randoms(use_true_random=False))
+    @settings(max_examples=20, deadline=None)
+    def check(order: random.Random) -> None:
+        shuffled = list(life)
+        order.shuffle(shuffled)
+        Job.objects.all().delete()
+        Attempt.objects.all().delete()
+        for event in shuffled:
+            record([event])
+        found = rows()
+        del found["job"]["enqueued_at"]
+        assert found == expected
+
+    check()
+
+
+def test_what_was_recorded_changes_by_no_event_that_comes_again() -> None:
+    life = a_long_life()
+    expected = recorded(life)
+    for event in life:
+        record([event])
+    assert rows() == expected
+
+
+def test_every_change_of_state_that_the_scripts_tell_is_allowed() -> None:
+    life = a_long_life()
+    states = [State.CREATED, *(State(event["state"]) for event in life)]
+    steps = [
+        (old, new)
+        for event, old, new in zip(life, states, states[1:], strict=False)
+        if event["kind"] != "superseded"
+    ]
+    assert [step for step in steps if not can_follow(*step)] == []
+
+
+def test_every_event_has_the_next_number() -> None:
+    numbers = [int(event["seq"]) for event in a_long_life()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_handed_back_attempt_does_not_count() -> None:
+    push_job("a")
+    settle(claim(), "handback")
+    record_all()
+    assert Job.objects.get().attempt_count == 0
+    run_next()
+    record_all()
+    assert Job.objects.get().attempt_count == 1
+
+
+def test_the_late_end_of_a_lost_attempt_is_kept_and_changes_nothing() -> None:
+    push_job("a")
+    late = claim()
+    end_leases()
+    take_back("default")
+    record_all()
+    settle(late, "fail", facts={"error": "ValueError", "traceback": "late"})
+    record_all()
+    attempt = Attempt.objects.get()
+    assert (attempt.state, attempt.superseded) == ("lost", True)
+    assert attempt.traceback == "late"
+    assert Job.objects.get().state == "queued"
+
+
+def test_a_job_that_redis_accepted_gets_its_row_and_edges() -> None:
+    push_job("parent")
+    push_job("child", depends_on=["parent"], tags=["x"], submitted_by="web · mara")
+    record_all()
+    child = Job.objects.get(pk="child")
+    assert (child.state, child.tags, child.submitted_by) == ("deferred", ["x"], "web · mara")
+    assert Dependency.objects.get().parent == "parent"
+
+
+def test_a_row_that_comes_late_completes_what_was_adopted() -> None:
+    """Another recorder saw the start first and took the job for a stock client's."""
+    push_job("parent")
+    push_job("a", depends_on=["parent"], tags=["x"])
+    run_next()
+    claim()
+    found = [event for event in events() if event["id"] == "a"]
+    record(found[1:])
+    assert Job.objects.get().submitted_by == "rq"
+    record(found[:1])
+    job = Job.objects.get()
+    assert (job.task, job.kwargs, job.tags) == ("tests.sample.add", {"a": 1}, ["x"])
+    assert job.state == "started"
+    assert Dependency.objects.get().parent == "parent"
+
+
+def test_an_end_that_was_sent_twice_stands() -> None:
+    push_job("a")
+    job = claim()
+    settle(job)
+    settle(job)
+    first = events()[:2]
+    record_all(events()[2:][::-1])
+    record_all(first)
+    attempt = Attempt.objects.get()
+    assert (attempt.state, attempt.superseded) == ("finished", False)
+
+
+def test_a_new_start_clears_what_the_last_attempt_left() -> None:
+    push_job("a", retries=1)
+    run_next("fail", retry_after=0, facts={"error": "ValueError", "message": "no"})
+    record_all()
+    assert Job.objects.get().error == "ValueError"
+    claim()
+    record_all()
+    job = Job.objects.get()
+    assert (job.error, job.message, job.ended_at) == ("", "", None)
+
+
+def test_a_retry_says_when_it_is_due() -> None:
+    push_job("a", retries=1)
+    run_next("fail", retry_after=60)
+    record_all()
+    job = Job.objects.get()
+    assert (job.state, job.due_at is not None) == ("scheduled", True)
+
+
+def test_the_last_progress_is_kept() -> None:
+    push_job("a")
+    job = claim()
+    client().hset(keys.job("a"), "ty:progress", '{"done": 3, "total": 4}')
+    settle(job)
+    record_all()
+    assert Job.objects.get().progress == {"done": 3, "total": 4}
+
+
+def test_the_log_goes_into_the_attempt_at_its_end() -> None:
+    push_job("a")
+    job = claim()
+    line = {"exec": job.execution, "at": "0", "line": "hello"}
+    client().xadd(keys.log("a"), line)
+    settle(job)
+    record_all()
+    assert Attempt.objects.get().log == "00:00:00.000 hello\n"
+
+
+def test_a_cut_result_is_said_to_be_cut() -> None:
+    push_job("a")
+    run_next(result='"xyz"', facts={"result": '"x', "result_size": 5})
+    record_all()
+    assert Job.objects.get().result_cut
+
+
+def test_text_that_databases_refuse_is_kept_without_it() -> None:
+    push_job("a")
+    run_next("fail", facts={"error": "E" * 300, "message": "a\x00b", "traceback": "\x00"})
+    record_all()
+    job = Job.objects.get()
+    assert (len(job.error), job.message) == (200, "ab")
+
+
+def stock(data: bytes, **fields: str) -> None:
+    values: dict[str, Any] = {
+        "data": data,
+        "origin": "default",
+        "status": "queued",
+        "description": "shop.charge(7)",
+        "created_at": "2026-01-02T03:04:05.000000Z",
+        **fields,
+    }
+    client().hset(keys.job("stock"), mapping=values)
+    client().rpush(keys.queue("default"), "stock")
+    claim()
+    record_all()
+
+
+def test_a_stock_job_is_adopted_at_its_first_event() -> None:
+    stock(b'["shop.charge", null, [7], {"now": true}]')
+    job = Job.objects.get()
+    assert (job.task, job.args, job.kwargs) == ("shop.charge", [7], {"now": True})
+    assert (job.submitted_by, job.state, job.created_at.year) == ("rq", "started", 2026)
+
+
+@pytest.mark.parametrize("data", [b"\x80\x04pickle", b"garbage", b""])
+def test_a_stock_job_that_cannot_be_read_is_adopted_with_the_reason(
+    data: bytes,
+) -> None:
+    stock(data, created_at="yesterday", timeout="long")
+    job = Job.objects.get()
+    assert (job.task, bool(job.unreadable), job.timeout) == ("shop.charge", True, None)
+
+
+def test_a_stock_job_without_anything_is_adopted() -> None:
+    client().hset(keys.job("stock"), "status", "queued")
+    client().rpush(keys.queue("default"), "stock")
+    claim()
+    record_all()
+    assert Job.objects.get().task == "?"
+
+
+def test_an_event_with_an_unreadable_row_is_adopted_all_the_same() -> None:
+    fields = {"id": "a", "seq": "1", "kind": "pushed", "state": "queued", "row": "{"}
+    record([Event("1-0", fields, {})])
+    assert Job.objects.get().state == "queued"
+
+
+def test_retry_after_redis_forgot_goes_on_counting() -> None:
+    push_job("a")
+    run_next("fail")
+    record_all()
+    before = Job.objects.get()
+    client().flushdb()
+    push_job("a", seq=before.seq, attempts=before.attempt_count)
+    record_all()
+    after = Job.objects.get()
+    assert (after.state, after.seq) == ("queued", before.seq + 1)
+    assert claim().attempt == 2
+    assert waiting() == []

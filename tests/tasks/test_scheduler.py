@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tasks import recovery
+from tasks.broker import keys, upkeep
+from tasks.errors import BrokerUnavailable
+from tasks.models import TaskRecord
+from tasks.scheduler import LOOK_EVERY, Chore, Scheduler
+from tests.engine import client, make_due, push_job, run_next, waiting
+
+pytestmark = pytest.mark.django_db
+
+
+def delay(job_id: str) -> None:
+    push_job(job_id, due_at=datetime.now(UTC) + timedelta(hours=1))
+
+
+def test_a_chore_is_done_when_it_is_due_and_then_not_for_a_while() -> None:
+    done: list[int] = []
+    chore = Chore(lambda: done.append(1), every=2)
+    for now in (10.0, 11.9, 12.0, 13.0):
+        chore.do_if_due(now)
+    assert len(done) == 2
+
+
+def test_a_chore_that_failed_is_tried_at_the_next_look() -> None:
+    calls: list[float] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise BrokerUnavailable("gone")
+
+    chore = Chore(fail, every=60)
+    for now in (10.0, 10.1):
+        with pytest.raises(BrokerUnavailable):
+            chore.do_if_due(now)
+    assert len(calls) == 2
+
+
+def test_a_step_moves_due_jobs_and_asks_for_the_next_at_once() -> None:
+    delay("a")
+    make_due("a")
+    assert Scheduler().step() == 0.0
+    assert waiting() == ["a"]
+
+
+def test_with_nothing_due_it_looks_again_soon() -> None:
+    assert Scheduler().step() == LOOK_EVERY
+
+
+def test_it_wakes_when_the_next_job_is_due() -> None:
+    delay("a")
+    seconds, micros = client().time()
+    now = seconds + micros / 1e6
+    client().zadd(keys.DELAYED, {"a": f"{now + 30:.3f}"})
+    pause = Scheduler(clock=lambda: now + 29.98).step()
+    assert pause == pytest.approx(0.02, abs=0.002)
+    assert waiting() == []
+
+
+def test_retries_of_every_queue_are_moved() -> None:
+    push_job("a", queue="mail", retries=1)
+    run_next("fail", "mail", retry_after=60)
+    make_due("a", keys.scheduled("mail"))
+    Scheduler().step()
+    assert waiting("mail") == ["a"]
+
+
+def test_an_outage_is_logged_once_and_waited_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> list[str]:
+        raise BrokerUnavailable("gone")
+
+    scheduler = Scheduler()
+    with monkeypatch.context() as patched:
+        patched.setattr(upkeep, "queue_names", refuse)
+        assert [scheduler.step() for _ in range(3)] == [0.5, 0.5, 0.5]
+    delay("a")
+    make_due("a")
+    scheduler.step()
+    assert caplog.text.count("the scheduler waits") == 1
+    assert waiting() == ["a"]
+
+
+def test_what_redis_has_forgotten_leaves_the_registries() -> None:
+    push_job("a")
+    run_next()
+    client().zadd(keys.finished("default"), {"a": 1})
+    client().sadd(keys.WORKERS, keys.worker("gone"))
+    client().sadd(keys.queue_workers("default"), keys.worker("gone"))
+    Scheduler().step()
+    assert client().zcard(keys.finished("default")) == 0
+    assert client().scard(keys.WORKERS) == 0
+    assert client().scard(keys.queue_workers("default")) == 0
+
+
+def test_a_live_worker_stays_in_the_registries() -> None:
+    client().hset(keys.worker("w1"), "state", "idle")
+    client().sadd(keys.WORKERS, keys.worker("w1"))
+    Scheduler().step()
+    assert client().scard(keys.WORKERS) == 1
+
+
+def test_two_schedulers_move_a_job_once() -> None:
+    delay("a")
+    make_due("a")
+    for _ in range(2):
+        Scheduler().step()
+    assert waiting() == ["a"]
+
+
+def test_it_writes_down_the_tasks_that_it_knows() -> None:
+    Scheduler().step()
+    assert TaskRecord.objects.filter(pk="greet", queue="emails").exists()
+
+
+def test_lost_jobs_and_late_pushes_are_its_chores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(recovery, "requeue_lost_jobs", lambda: done.append("lost"))
+    monkeypatch.setattr(recovery, "push_unconfirmed", lambda: done.append("late"))
+    Scheduler().step()
+    assert done == ["lost", "late"]
+
+
+def test_it_says_that_it_is_well_and_signs_off() -> None:
+    scheduler = Scheduler()
+    scheduler.step()
+    assert [name.split(b":")[0] for name in client().hkeys(keys.LIVENESS)] == [
+        b"scheduler"
+    ]
+    scheduler.stopping.set()
+    scheduler.run()
+    assert client().hkeys(keys.LIVENESS) == []

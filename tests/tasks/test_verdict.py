@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tasks.concerns import (
+    Concern,
+    EvictionOn,
+    LongWait,
+    MemoryShort,
+    NeverStart,
+    NoWorker,
+    ProcessMissing,
+    QueueUnserved,
+    RecorderBehind,
+    TaskFailing,
+    TwoVersions,
+    WorkerLost,
+)
+from tasks.states import State
+from tasks.verdict import judge
+from tests.factories import create_job
+from tests.snapshots import make_queue, make_redis, make_snapshot, make_worker
+
+pytestmark = pytest.mark.django_db
+
+
+def verdict(**facts: object) -> list[Concern]:
+    return judge(make_snapshot(**facts), timezone.now())
+
+
+def test_nothing_is_wrong_where_all_answer() -> None:
+    assert verdict(queues=[make_queue(waiting=3, waits_for=5)]) == []
+
+
+def test_a_worker_that_missed_three_beats_is_lost_with_its_job() -> None:
+    job = create_job(state=State.STARTED)
+    silent = make_worker("w2", silent_for=20, current_job_id=job.id)
+    (found,) = verdict(workers=[make_worker(), silent])
+    assert isinstance(found, WorkerLost)
+    assert found.worker.name == "w2"
+    assert found.job == job
+
+
+def test_no_live_worker_at_all_is_one_concern() -> None:
+    (found,) = verdict(workers=[], queues=[make_queue(waiting=7, waits_for=900)])
+    assert found == NoWorker(7)
+
+
+def test_a_queue_with_jobs_and_no_live_worker() -> None:
+    found = verdict(
+        queues=[make_queue("low", waiting=9, waits_for=30), make_queue("x")]
+    )
+    assert isinstance(found[0], QueueUnserved)
+    assert found[0].queues == ("low",)
+    assert found[0].waiting == 9
+
+
+def test_a_served_queue_whose_oldest_job_waited_over_five_minutes() -> None:
+    (found,) = verdict(queues=[make_queue(waiting=2, waits_for=301)])
+    assert isinstance(found, LongWait)
+    assert found.wait >= timedelta(seconds=301)
+
+
+def test_a_missing_scheduler_and_recorder() -> None:
+    found = verdict(processes=[])
+    assert found == [ProcessMissing("scheduler"), ProcessMissing("recorder")]
+
+
+def test_a_recorder_that_lags() -> None:
+    assert verdict(events_lag=10_001) == [RecorderBehind(10_001)]
+
+
+def test_redis_near_its_memory_limit() -> None:
+    assert verdict(redis=make_redis(used_bytes=81, max_bytes=100)) == [
+        MemoryShort(81, 100)
+    ]
+
+
+def test_redis_that_may_evict_jobs() -> None:
+    assert verdict(redis=make_redis(policy="allkeys-lru")) == [
+        EvictionOn("allkeys-lru")
+    ]
+
+
+def test_two_versions_among_live_workers() -> None:
+    other = make_worker("w2", version="taskyard 0.2.0")
+    assert verdict(workers=[make_worker(), other]) == [
+        TwoVersions(("taskyard 0.1.0", "taskyard 0.2.0"))
+    ]
+
+
+def test_stock_workers_are_no_second_version() -> None:
+    assert verdict(workers=[make_worker(), make_worker("w2", version="2.12.0")]) == []
+
+
+def end_jobs(state: State, number: int, **fields: object) -> None:
+    for _each in range(number):
+        create_job(state=state, **fields)
+
+
+def test_a_task_that_fails_often_with_its_usual_exception() -> None:
+    end_jobs(State.FAILED, 2, error="KeyError")
+    end_jobs(State.FAILED, 1, error="OSError")
+    end_jobs(State.FINISHED, 4)
+    assert verdict() == [TaskFailing("tests.sample.add", 3, 7, "KeyError")]
+
+
+@pytest.mark.parametrize(("failures", "successes"), [(2, 0), (3, 13)])
+def test_few_failures_are_no_concern(failures: int, successes: int) -> None:
+    end_jobs(State.FAILED, failures)
+    end_jobs(State.FINISHED, successes)
+    assert verdict() == []
+
+
+def test_what_an_operator_stopped_did_not_fail() -> None:
+    end_jobs(State.STOPPED, 5)
+    assert verdict() == []
+
+
+def test_failures_of_yesterday_are_no_concern() -> None:
+    end_jobs(State.FAILED, 5, created_at=timezone.now() - timedelta(days=1))
+    assert verdict() == []
+
+
+def test_jobs_that_can_never_start() -> None:
+    failed = create_job(state=State.FAILED)
+    create_job(state=State.DEFERRED, parents=[failed])
+    create_job(state=State.DEFERRED, parents=[create_job(state=State.STARTED)])
+    create_job(state=State.DEFERRED, parents=[failed], allow_failure=True)
+    assert verdict() == [NeverStart(1)]
+
+
+def test_the_worst_comes_first() -> None:
+    failed = create_job(state=State.CANCELED)
+    create_job(state=State.DEFERRED, parents=[failed])
+    found = verdict(workers=[make_worker(), make_worker("w2", silent_for=60)])
+    assert [type(concern) for concern in found] == [WorkerLost, NeverStart]
+
+
+def test_without_redis_the_ledger_still_judges() -> None:
+    end_jobs(State.FAILED, 3, error="KeyError")
+    assert [type(concern) for concern in judge(None, timezone.now())] == [TaskFailing]
