@@ -17,7 +17,11 @@ def read_form(
 ) -> tuple[list[Field], dict[str, Any]]:
     """Return the fields as they were filled, with problems, and the arguments."""
     filled = [_read_field(field, posted) for field in fields]
-    arguments = {field.name: value for field, value in filled if value is not MISSING}
+    arguments = {
+        field.name: value
+        for field, value in filled
+        if value is not MISSING and not field.holds_default
+    }
     return [field for field, _value in filled], arguments
 
 

@@ -68,6 +68,12 @@ class Field:
         return min(12, max(2, self.text.count("\n") + 1))
 
     @property
+    def holds_default(self) -> bool:
+        """Whether the input says no more than leaving the argument out would."""
+        known = self.default is not MISSING
+        return known and self.text == _write(self.kind, self.default)
+
+    @property
     def is_checked(self) -> bool:
         return self.text == "true"
 

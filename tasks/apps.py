@@ -5,7 +5,7 @@ from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from tasks import checks  # noqa: F401 - registers what Django checks
-from tasks.registry import load_tasks
+from tasks.registry import load_tasks, registry
 
 
 class TasksConfig(AppConfig):
@@ -16,3 +16,4 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         load_tasks()
         autodiscover_modules("tasks")
+        registry.check()

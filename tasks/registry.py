@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
+from pydantic import PydanticUserError
+from pydantic.errors import PydanticInvalidForJsonSchema
+
 from tasks.conf import get_config
 from tasks.errors import ConfigurationError, InvalidArguments, TaskNotRegistered
 from tasks.signature import Signature
@@ -124,6 +127,19 @@ class Registry:
 
     def find(self, name: str) -> Task | None:
         return self._by_name.get(name) or self._by_path.get(name)
+
+    def check(self) -> None:
+        """Raise ConfigurationError for a task whose annotations cannot be read."""
+        for task in self:
+            try:
+                task.signature.schema()
+            except PydanticInvalidForJsonSchema:
+                continue  # it can be called; its form takes JSON
+            except (NameError, TypeError, PydanticUserError) as error:
+                raise ConfigurationError(
+                    _("The annotations of task %(name)s cannot be read: %(error)s")
+                    % {"name": task.name, "error": error}
+                ) from error
 
     def __iter__(self) -> Iterator[Task]:
         return iter(sorted(self._by_name.values(), key=lambda task: task.name))

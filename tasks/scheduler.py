@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, connections
 
 from tasks import recovery
 from tasks.broker import upkeep
@@ -25,6 +25,9 @@ LOOK_EVERY = 0.05
 
 #: Seconds between two sweeps, two pushes of what was not pushed, two tidyings.
 SWEEP_EVERY, PUSH_EVERY, TIDY_EVERY, LIVENESS_EVERY = 2.0, 2.0, 60.0, 5.0
+
+#: Seconds before the next try when Redis or the database is away.
+PAUSE = 0.5
 
 #: Seconds between looks for new queues.
 QUEUES_EVERY = 1.0
@@ -76,13 +79,13 @@ class Scheduler:
     def step(self) -> float:
         """Do what is due and return the seconds until there may be more."""
         try:
-            close_old_connections()
             for chore in self._chores:
                 chore.do_if_due(self.clock())
             moved, next_due = upkeep.move_due(self._queues)
         except (BrokerUnavailable, DatabaseError) as error:
             self._note_outage(error)
-            return 0.5
+            connections.close_all()  # a broken one is not mended by itself
+            return PAUSE
         self._is_down = False
         if moved:
             return 0.0

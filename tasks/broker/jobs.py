@@ -63,8 +63,8 @@ def wait_for_outcome(
 ) -> Outcome | None:
     """Return how a job ended; None where Redis does not know it.
 
-    While `is_expected` says so, a job that Redis does not know is waited for. Raises TimeoutError when it has not ended within `timeout` seconds, and
-    BrokerUnavailable.
+    While `is_expected` says so, a job that Redis does not know is waited for. Raises
+    TimeoutError when it has not ended within `timeout` seconds, and BrokerUnavailable.
     """
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     url = get_config().broker_url()

@@ -94,6 +94,8 @@ class Job(models.Model):
             models.Index(fields=["state", "-created_at"], name="job_state"),
             models.Index(fields=["queue", "-created_at"], name="job_queue"),
             models.Index(fields=["task", "-created_at"], name="job_task"),
+            # The next delayed jobs.
+            models.Index(fields=["state", "due_at"], name="job_due"),
             # "Done and failed, last hour" and a queue's failures of a day.
             models.Index(fields=["state", "-ended_at"], name="job_ended"),
         ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import random
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tasks.broker.attempts import Claimed
@@ -29,8 +31,8 @@ TRACEBACK_LIMIT = 32_768
 #: Characters of an error's message that are kept.
 MESSAGE_LIMIT = 2_000
 
-#: Frames of our own that say nothing to the reader of a traceback.
-_OWN_FRAMES = ("/tasks/worker/",)
+#: Frames of our own say nothing to the reader of a traceback.
+_OWN_FOLDER = f"{Path(__file__).parent}{os.sep}"
 
 #: Errors that would come again with every further attempt.
 PERMANENT = (FunctionNotRegistered, InvalidArguments, PayloadUnreadable)
@@ -129,7 +131,7 @@ def failed(error: BaseException) -> Outcome:
     return Outcome(
         "fail",
         error=type(error).__name__,
-        message=cut(str(error), MESSAGE_LIMIT),
+        message=cut(_text(error), MESSAGE_LIMIT),
         traceback=cut(_format(error), TRACEBACK_LIMIT),
         permanent=isinstance(error, PERMANENT),
     )
@@ -141,13 +143,20 @@ def stopped() -> Outcome:
     return Outcome("stop", error="Stopped", message=text, traceback=text)
 
 
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a task's own __str__ may do anything
+        return ""
+
+
 def _format(error: BaseException) -> str:
     described = traceback.TracebackException.from_exception(error)
     described.stack = traceback.StackSummary.from_list(
         [
             frame
             for frame in described.stack
-            if not any(own in frame.filename for own in _OWN_FRAMES)
+            if not frame.filename.startswith(_OWN_FOLDER)
         ]
     )
     return "".join(described.format())

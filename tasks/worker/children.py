@@ -119,7 +119,7 @@ class ChildPool:
         ):
             task = asyncio.create_task(self._start())
             self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            task.add_done_callback(self._note_start)
 
     async def _start(self) -> None:
         try:
@@ -129,9 +129,13 @@ class ChildPool:
             child = None
         if child is None:
             await asyncio.sleep(RESTART_PAUSE)
-            asyncio.get_running_loop().call_soon(self.warm_up)
             return
         self._offer(child)
+
+    def _note_start(self, task: asyncio.Task[None]) -> None:
+        """Forget an attempt to start a child; where it failed, begin the next."""
+        self._starting.discard(task)
+        self.warm_up()
 
     def _offer(self, child: Child) -> None:
         self._idle.append(child)

@@ -1,0 +1,180 @@
+"""What benchmarks share: a place of their own, real processes, and percentiles."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import quote
+
+from tasks.broker.embedded import EmbeddedServer
+from tasks.conf import PROJECT_ROOT
+from tasks.process import die_with_parent
+
+#: Seconds that a process may take to start, or to end when it is asked to.
+PATIENCE = 30
+
+#: The settings that a benchmark chooses itself, whatever its caller has set.
+SETTINGS = ("REDIS_URL", "DATABASE_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The spread of one measure, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Summary:
+        ordered = sorted(values)
+        p50, p95, p99 = (percentile(ordered, share) for share in (50, 95, 99))
+        return cls(p50, p95, p99, ordered[-1])
+
+    @classmethod
+    def median(cls, rounds: Sequence[Summary]) -> Summary:
+        """Return the median over rounds, of each figure by itself."""
+        figures = zip(*map(astuple, rounds), strict=True)
+        return cls(*map(statistics.median, figures))
+
+
+def percentile(ordered: Sequence[float], share: int) -> float:
+    """Return the nearest-rank percentile: `share` % of the values are no larger."""
+    return ordered[max(0, -(-len(ordered) * share // 100) - 1)]
+
+
+def wait_until(is_so: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
+    """Look until it is so. Raises TimeoutError, which says what did not come true."""
+    deadline = time.monotonic() + timeout
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout:g} s")
+        time.sleep(0.02)
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """Give a temporary data folder, with Valkey and a migrated SQLite ledger in it.
+
+    Django is set up in this process; nothing is left behind at the end.
+    """
+    signal.signal(signal.SIGTERM, lambda *_args: sys.exit(128 + signal.SIGTERM))
+    with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as name:
+        data = Path(name)
+        server = EmbeddedServer(data)
+        server.start()
+        try:
+            _settle_in(data, server.url)
+            yield data
+        finally:
+            server.stop()
+
+
+def _settle_in(data: Path, redis_url: str) -> None:
+    for setting in [name for name in os.environ if name.startswith("TASKYARD_")]:
+        del os.environ[setting]
+    values = (
+        redis_url,
+        f"sqlite:///{quote(str(data / 'taskyard.sqlite3'))}",
+        "only-for-benchmarks-" + "x" * 40,
+        "dashboard.settings",
+    )
+    os.environ |= dict(zip(SETTINGS, values, strict=True))
+    os.environ |= {"TASKYARD_DATA": str(data), "TASKYARD_TASKS": "benchmarks.jobs"}
+    # Django reads the environment when it is imported.
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+@contextmanager
+def running(data: Path, name: str, *command: str) -> Iterator[None]:
+    """Run a Python program until the block ends.
+
+    Raises RuntimeError with the end of the program's log if it ended before that.
+    """
+    with (data / f"{name}.log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=PROJECT_ROOT,
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+        )
+        try:
+            yield
+        except TimeoutError as error:
+            error.add_note(f"{name} said:\n{_end_of(log)}")
+            raise
+        finally:
+            has_ended = process.poll() is not None
+            _end(process)
+        if has_ended:
+            raise RuntimeError(f"{name} ended too early:\n{_end_of(log)}")
+
+
+def _end_of(log: TextIO) -> str:
+    log.seek(0)
+    return "".join(log.readlines()[-20:])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def print_facts() -> dict[str, str]:
+    """Print what a figure must be read with, and return it."""
+    facts = _machine_facts()
+    for name, fact in facts.items():
+        print(f"{name}: {fact}")
+    print(flush=True)
+    return facts
+
+
+def _machine_facts() -> dict[str, str]:
+    from tasks.broker.client import get_client
+
+    info: Any = get_client().info("server")
+    redis = f"Redis {info['redis_version']}"
+    if "valkey_version" in info:
+        redis = f"Valkey {info['valkey_version']}"
+    packages = ", ".join(f"{name} {version(name)}" for name in ("rq", "redis"))
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "software": f"Python {platform.python_version()}, {redis}, {packages}",
+        "taskyard": _own_version(),
+        "load average before": load_average(),
+    }
+
+
+def load_average() -> str:
+    return " ".join(f"{value:.2f}" for value in os.getloadavg())
+
+
+def _own_version() -> str:
+    import tasks
+
+    asked = ("git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty")
+    commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return f"{tasks.__version__} {commit.strip()}".strip()
