@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,8 @@ def recipes(folder: Path, page: str, *, commands: bool) -> list[Recipe]:
         Recipe("check_url", {"url": f"{page}/healthz"}, checks, {"tags": ["health"]}),
         Recipe("check_url", {"url": f"{page}/healthz"}, checks, {"delay": 30}),
         Recipe("checksums", {"path": str(venv)}, reports, {"tags": ["large"]}),
+        # Python's own library takes some seconds: long enough to be seen running.
+        Recipe("checksums", {"path": sysconfig.get_path("stdlib")}, reports),
         Recipe("checksums", listed, reports, then=read_log),
         Recipe("checksums", {"path": str(PROJECT_ROOT / "static")}, reports),
         Recipe("backup_database", {"folder": str(folder / "backups")}, backups),
