@@ -135,7 +135,7 @@ def _fold_waiting(job: Job, event: Event) -> None:
 
 def _fold_start(job: Job, event: Event) -> None:
     job.started_at = _moment(event.number("at"))
-    job.ended_at = None
+    job.due_at = job.ended_at = None
     job.worker = event["worker"]
     job.attempt_count = int(event.number("attempt") or 0)
     job.progress = None
@@ -145,6 +145,7 @@ def _fold_start(job: Job, event: Event) -> None:
 
 def _fold_end(job: Job, event: Event) -> None:
     job.ended_at = _moment(event.number("at"))
+    job.due_at = None
     job.started_at = _moment(event.number("started")) or job.started_at
     job.worker = event["worker"] or job.worker
     job.attempt_count = int(event.number("attempt") or job.attempt_count)

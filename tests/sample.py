@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from tasks import current_job, task
+from tasks import current_job, submit, task
 
 logger = logging.getLogger(__name__)
 
@@ -75,3 +77,93 @@ async def wait_for_async(path: Path) -> str:
     while not path.exists():
         await asyncio.sleep(0.01)
     return "seen"
+
+
+@task
+def leave() -> None:
+    """Leave as a script would."""
+    sys.exit(2)
+
+
+@task
+def exit_hard() -> None:
+    """End its own process with an exit code."""
+    os._exit(3)
+
+
+@task
+def sleep_long() -> None:
+    """Sleep for an hour."""
+    time.sleep(3600)
+
+
+@task
+def stubborn() -> None:
+    """Go on after its timeout was raised."""
+    while True:
+        try:
+            time.sleep(3600)
+        except Exception:
+            logger.info("not yet")
+
+
+@task
+def start_process(path: Path) -> None:
+    """Start a program, write its id into a file and wait for it."""
+    with subprocess.Popen(["sleep", "3600"]) as process:
+        path.write_text(str(process.pid))
+
+
+@task
+async def exit_async() -> None:
+    """Leave as a script would, on the loop."""
+    sys.exit(2)
+
+
+@task
+async def interrupt_async() -> None:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
+@task
+async def time_out_async() -> None:
+    """Fail by a timeout of its own."""
+    async with asyncio.timeout(0):
+        await asyncio.sleep(3600)
+
+
+@task
+async def submit_async(number: int) -> None:
+    """Submit another job from the loop."""
+    submit(add_async, [number])
+
+
+@task
+def submit_sync(number: int) -> None:
+    """Submit another job from a child."""
+    submit(add, [number])
+
+
+@task
+def crash_once(path: Path) -> str:
+    """Kill its own process with -9 the first time."""
+    if path.exists():
+        return "there"
+    path.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "never"
+
+
+@task
+def note(path: Path) -> None:
+    """Write its job's id on a line of its own."""
+    with path.open("a") as file:
+        file.write(f"{current_job().id}\n")
+
+
+@task
+async def note_async(path: Path) -> None:
+    """Write its job's id on a line of its own, from the loop."""
+    with path.open("a") as file:
+        file.write(f"{current_job().id}\n")

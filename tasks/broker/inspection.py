@@ -11,12 +11,9 @@ from urllib.parse import urlsplit
 import redis
 from rq.version import VERSION
 
+from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.conf import get_config
-
-#: A stock rqscheduler's own hash: it expires when the process is gone, and has the field
-#: `death` when it ended well.
-STOCK_SCHEDULERS = "rq:scheduler_instance:*"
 
 #: Keys that the server looks at in one step of a search; a step takes some milliseconds.
 SEARCH_STEP = 10_000
@@ -120,5 +117,5 @@ def _is_loopback(address: str) -> bool:
 
 
 def _has_stock_scheduler(client: redis.Redis) -> bool:
-    names = client.scan_iter(STOCK_SCHEDULERS, count=SEARCH_STEP, _type="hash")
+    names = client.scan_iter(keys.STOCK_SCHEDULERS, count=SEARCH_STEP, _type="hash")
     return any(not client.hexists(name, "death") for name in names)

@@ -13,6 +13,10 @@ SUSPENDED = "rq:suspended"
 # rq-scheduler's set of delayed jobs, scores in Unix seconds.
 DELAYED = "rq:scheduler:scheduled_jobs"
 
+#: A stock rqscheduler's own hash: it expires when the process is gone, and has the field
+#: `death` when it ended well.
+STOCK_SCHEDULERS = "rq:scheduler_instance:*"
+
 # Ours.
 EVENTS = "taskyard:events"
 EVENTS_GROUP = "recorder"

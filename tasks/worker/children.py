@@ -169,8 +169,11 @@ class ChildPool:
     async def close(self) -> None:
         """Kill every child."""
         self._closed = True
-        for task in tuple(self._starting):
+        starting = tuple(self._starting)
+        for task in starting:
             task.cancel()
+        # Each ends the process that it was about to offer.
+        await asyncio.gather(*starting, return_exceptions=True)
         for child in (*self._idle, *self._busy):
             await child.close()
 

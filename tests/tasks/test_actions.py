@@ -141,7 +141,9 @@ def test_stop_tells_the_worker_in_rq_s_words() -> None:
     stop(MARA, job_id)
     message = pubsub.get_message(timeout=1)  # type: ignore[attr-defined]
     pubsub.close()  # type: ignore[attr-defined]
-    assert message["data"] == f'{{"command": "stop-job", "job_id": "{job_id}"}}'.encode()
+    assert (
+        message["data"] == f'{{"command": "stop-job", "job_id": "{job_id}"}}'.encode()
+    )
     assert audited() == [("mara", "web", "stop", job_id)]
 
 

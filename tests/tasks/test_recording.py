@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the connection whose transaction the test runs in."""
-    monkeypatch.setattr(recording, "close_old_connections", lambda: None)
+    monkeypatch.setattr(recording.connections, "close_all", lambda: None)
 
 
 def recorder(name: str = "r1") -> Recorder:
@@ -109,7 +109,7 @@ def test_one_broken_event_does_not_hold_up_the_others(
 ) -> None:
     working = recorder()
     push_job("a")
-    entry: dict[Any, Any] = {"id": "bad", "seq": 1, "kind": "pushed", "row": '{"x": 1}'}
+    entry: dict[Any, Any] = {"id": "bad", "state": "queued", "row": '{"x": 1}'}
     client().xadd(keys.EVENTS, entry)
     push_job("b")
     assert working.step(wait=0) == 3
@@ -153,7 +153,9 @@ def test_a_stream_that_redis_lost_is_made_anew() -> None:
 
 def test_it_says_that_it_is_well_and_signs_off() -> None:
     working = recorder()
-    assert [name.split(b":")[0] for name in client().hkeys(keys.LIVENESS)] == [b"recorder"]
+    assert [name.split(b":")[0] for name in client().hkeys(keys.LIVENESS)] == [
+        b"recorder"
+    ]
     push_job("a")
     working.stopping.set()
     working.run()

@@ -36,7 +36,9 @@ def submit_without_redis(monkeypatch: pytest.MonkeyPatch, **options: Any) -> str
     with monkeypatch.context() as patched:
         patched.setattr(broker_push, "invoke_many", refuse)
         job_id = submit(options.pop("task", add), [1], **options).id
-    Job.objects.filter(pk=job_id).update(created_at=timezone.now() - timedelta(minutes=1))
+    Job.objects.filter(pk=job_id).update(
+        created_at=timezone.now() - timedelta(minutes=1)
+    )
     return job_id
 
 

@@ -31,9 +31,7 @@ def bounded(percent: Annotated[int, Field(ge=0, le=100)]) -> None:
     """Take a number within bounds."""
 
 
-def problems(
-    function: Callable[..., Any], *args: Any, **kwargs: Any
-) -> dict[str, str]:
+def problems(function: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, str]:
     with pytest.raises(InvalidArguments) as caught:
         Signature("t", function).bind(args, kwargs)
     return caught.value.problems
@@ -69,7 +67,12 @@ def test_what_is_stored_is_json_and_coerces_to_the_same_values() -> None:
     stored = signature.to_json(bound)
     assert stored["day"] == "2026-01-02"
     assert signature.coerce((), stored) == signature.split(
-        {"path": Path("/a"), "day": date(2026, 1, 2), "size": "m", "item": Item(name="x")}
+        {
+            "path": Path("/a"),
+            "day": date(2026, 1, 2),
+            "size": "m",
+            "item": Item(name="x"),
+        }
     )
 
 

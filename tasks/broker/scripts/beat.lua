@@ -1,5 +1,6 @@
 -- RQ's own heartbeat for running jobs: what stock readers go by.
--- KEYS: rq:wip:<queue>. ARGV: RQ's seconds in wip, then pairs of job and execution.
+-- Also writes: rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset).
+-- KEYS: rq:wip:<queue> (zset). ARGV: RQ's seconds in wip, then pairs of job and execution.
 
 local seconds = tonumber(ARGV[1])
 for i = 2, #ARGV, 2 do

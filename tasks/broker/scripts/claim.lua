@@ -4,6 +4,7 @@
 -- Also writes: rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset),
 --   rq:wip:<queue> (zset, job:execution -> RQ's end), taskyard:lease:<queue> (zset, the
 --   same member -> our end by Redis' clock), rq:worker:<name> (hash), rq:failed:<queue>.
+-- Also reads: rq:suspended (RQ's word that no worker may take anything).
 --
 -- ARGV: worker, host, lease seconds, RQ's seconds in wip, most sync jobs, most coroutine
 --       jobs, number of queues, the queues, number of coroutine functions, their dotted

@@ -1,6 +1,6 @@
 -- Move jobs that are due into their queues, in the order in which they came due.
 -- KEYS: one zset of due jobs (rq-scheduler's, or RQ's rq:scheduled:<queue>).
--- ARGV: the most to move at once.
+-- Also writes: rq:queues (set of queue keys). ARGV: the most to move at once.
 -- Returns {how many were taken, when the next one is due (Unix seconds, '' for none)}.
 
 local function is_periodic(id)

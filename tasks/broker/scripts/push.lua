@@ -1,5 +1,6 @@
 -- Write a job and put it where it waits: into its queue, aside until it is due, or
 -- behind its parents. Safe to send again: an id that Redis knows is left alone.
+-- Also writes: rq:queues (set of queue keys).
 --
 -- ARGV: id, queue, due (Unix seconds or ''), at_front (1 or 0), allow_failure (1 or 0),
 --       row (JSON of the ledger row, or '' where the ledger has it),

@@ -1,4 +1,5 @@
 -- Queue an ended job again, for a further attempt of the same id.
+-- Also writes: rq:failed:<queue>, rq:canceled:<queue> (zsets, job -> when).
 -- ARGV: id, who. Returns {1 if it waits again else 0, its state ('' when Redis forgot it)}.
 
 local id, who = ARGV[1], ARGV[2]

@@ -1,5 +1,8 @@
 -- Put back into its queue, first in line, what a dead worker held: every job whose lease
 -- has ended. Its attempt is recorded as lost.
+-- Also writes: taskyard:lease:<queue>, rq:wip:<queue> (zsets, job:execution -> its end),
+--   rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset).
+-- Also reads: taskyard:log:<job> (stream), to say whether there is one.
 -- ARGV: queue, most jobs at once. Returns the ids that wait again.
 
 local queue = ARGV[1]

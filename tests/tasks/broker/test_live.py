@@ -63,5 +63,12 @@ def test_progress_and_workers_are_told() -> None:
 
 
 def test_garbage_on_the_channel_is_passed_over() -> None:
-    garbage = (b"\xff", "null", "[]", "{}", '{"kind": "job"}', '{"kind":"job","jobs":5}')
+    garbage = (
+        b"\xff",
+        "null",
+        "[]",
+        "{}",
+        '{"kind": "job"}',
+        '{"kind":"job","jobs":5}',
+    )
     assert hear(*garbage, '{"kind": "worker"}', expected=1) == [Change("worker")]

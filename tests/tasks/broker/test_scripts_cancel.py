@@ -56,7 +56,11 @@ def test_the_event_names_who_did_it() -> None:
     push_job("a")
     cancel("a", "mara")
     event = events()[-1]
-    assert (event["kind"], event["state"], event["by"]) == ("canceled", "canceled", "mara")
+    assert (event["kind"], event["state"], event["by"]) == (
+        "canceled",
+        "canceled",
+        "mara",
+    )
 
 
 def test_only_children_that_allow_failure_follow_a_canceled_parent() -> None:

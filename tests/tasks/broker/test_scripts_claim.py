@@ -130,7 +130,9 @@ def test_a_broken_job_fails_alone_with_its_reason(broken) -> None:  # type: igno
     assert status("bad") == "failed"
     assert client().zscore(keys.failed("default"), "bad")
     assert [lease.split(b":")[0] for lease in leases()] == [b"good"]
-    assert [entry.split(b":")[0] for entry in client().zrange(keys.wip("default"), 0, -1)] == [b"good"]
+    assert [
+        entry.split(b":")[0] for entry in client().zrange(keys.wip("default"), 0, -1)
+    ] == [b"good"]
 
 
 def leases() -> list[bytes]:

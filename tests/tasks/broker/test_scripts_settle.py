@@ -54,7 +54,14 @@ def test_a_job_taken_from_its_worker_cannot_be_ended_by_it() -> None:
     assert settle(late, result='"late"', worker="w1") == "superseded"
     assert status("a") == "started"
     assert settle(again, result='"good"', worker="w2") == "finished"
-    assert kinds("a") == ["pushed", "started", "lost", "started", "superseded", "finished"]
+    assert kinds("a") == [
+        "pushed",
+        "started",
+        "lost",
+        "started",
+        "superseded",
+        "finished",
+    ]
 
 
 def test_the_late_end_is_told_with_its_execution() -> None:

@@ -45,7 +45,11 @@ def test_a_call_comes_back_as_it_was(args: list[Any], kwargs: dict[str, Any]) ->
 def test_rq_reads_what_was_pushed() -> None:
     push_job("a", args=[1], kwargs={"b": "é"}, description="two", timeout=7)
     job = Job.fetch("a", connection=client(), serializer=JSONSerializer)
-    assert (job.func_name, job.args, job.kwargs) == ("tests.sample.add", [1], {"b": "é"})
+    assert (job.func_name, job.args, job.kwargs) == (
+        "tests.sample.add",
+        [1],
+        {"b": "é"},
+    )
     assert (job.description, job.timeout, job.origin) == ("two", 7, "default")
     assert job.get_status() == "queued"
 
@@ -96,7 +100,7 @@ def test_pickled_data_is_never_loaded(compressed: bool) -> None:
         b"[1, 2]",
         b'["f", null, {}, []]',
         b'["f", "instance", [], {}]',
-        b'[1, null, [], {}]',
+        b"[1, null, [], {}]",
         b"[" * 100_000,
     ],
     ids=["empty", "bytes", "null", "short", "swapped", "method", "number", "deep"],

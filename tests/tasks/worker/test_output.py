@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from tasks.broker import keys
+from tasks.broker.attempts import Claimed, Said
+from tasks.broker.engine import Engine
+from tasks.errors import BrokerUnavailable
+from tasks.worker import output as output_module
+from tasks.worker.output import Output
+from tests.engine import claim, client, push_job
+
+
+class Ears:
+    """Stands where the engine does, and hears what would be sent."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.progress: list[str] = []
+        self.away = False
+
+    async def say(self, logs: Sequence[Said], progress: Sequence[Said]) -> None:
+        if self.away:
+            raise BrokerUnavailable("gone")
+        self.lines += [said.text for said in logs]
+        self.progress += [said.text for said in progress]
+
+
+def job() -> Claimed:
+    return Claimed("a", "e1", "default", 1, {})
+
+
+def test_a_log_is_cut_where_it_becomes_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(output_module, "LOG_LIMIT", 25)
+    ears = Ears()
+    output = Output(ears)  # type: ignore[arg-type]
+    hear = output.sink(job())
+    for line in ("x" * 10, "y" * 10, "z" * 10, "after"):
+        hear("log", {"line": line, "at": 0})
+    asyncio.run(output.send())
+    assert ears.lines[:2] == ["x" * 10, "y" * 10]
+    assert ears.lines[2:] == ["The log is cut here: it passed 0 MB."]
+
+
+def test_only_the_latest_progress_is_sent() -> None:
+    ears = Ears()
+    output = Output(ears)  # type: ignore[arg-type]
+    hear = output.sink(job())
+    for done in (1, 2, 3):
+        hear("progress", {"done": done})
+    asyncio.run(output.send())
+    assert [json.loads(text)["done"] for text in ears.progress] == [3]
+
+
+def test_lines_wait_for_redis_in_their_order_and_not_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(output_module, "MOST_WAITING", 3)
+    ears = Ears()
+    output = Output(ears)  # type: ignore[arg-type]
+    hear = output.sink(job())
+    ears.away = True
+    for number in range(5):
+        hear("log", {"line": str(number), "at": 0})
+        asyncio.run(output.send())
+    ears.away = False
+    asyncio.run(output.send())
+    assert ears.lines == ["0", "1", "2"]
+
+
+def test_an_ended_job_s_words_are_sent_before_its_end() -> None:
+    ears = Ears()
+    output = Output(ears)  # type: ignore[arg-type]
+    output.sink(job())("log", {"line": "last words", "at": 0})
+    asyncio.run(output.ended(job()))
+    assert ears.lines == ["last words"]
+
+
+def test_lines_and_progress_arrive_in_redis() -> None:
+    push_job("a")
+    held = claim()
+
+    async def main() -> None:
+        engine = Engine("w1", "host", ["default"])
+        output = Output(engine)
+        hear = output.sink(held)
+        hear("log", {"line": "hello", "at": 1.5})
+        hear("progress", {"done": 1, "total": 4, "text": ""})
+        await output.send()
+        await engine.close()
+
+    asyncio.run(main())
+    ((_entry, fields),) = client().xrange(keys.log("a"))
+    assert (fields[b"line"], fields[b"exec"]) == (b"hello", held.execution.encode())
+    assert json.loads(client().hget(keys.job("a"), "ty:progress"))["done"] == 1
+    assert client().ttl(keys.log("a")) > 3600
