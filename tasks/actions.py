@@ -106,16 +106,17 @@ def run_again(actor: Actor, job_id: str, args: Mapping[str, Any] | None = None) 
     job = _find(job_id)
     task = registry.get(job.task)
     call = Call(task, job.args, job.kwargs) if args is None else Call(task, (), args)
-    handle = submit_call(
-        call,
-        actor=actor,
-        queue=job.queue,
-        timeout=job.timeout,
-        retries=job.retries,
-        backoff=job.backoff,
-        tags=job.tags,
-    )
-    _audit(actor, "run_again", job_id, result=handle.id)
+    with transaction.atomic():
+        handle = submit_call(
+            call,
+            actor=actor,
+            queue=job.queue,
+            timeout=job.timeout,
+            retries=job.retries,
+            backoff=job.backoff,
+            tags=job.tags,
+        )
+        _audit(actor, "run_again", job_id, result=handle.id)
     return _find(handle.id)
 
 

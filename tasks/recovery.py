@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from django.utils import timezone
+
 from tasks.broker import push as broker_push
 from tasks.broker import upkeep
 from tasks.ledger import envelope_of, parents_of, states_of
@@ -43,13 +45,13 @@ def requeue_lost_jobs() -> int:
 def push_unconfirmed() -> int:
     """Push accepted jobs that have not reached Redis; returns how many.
 
-    Only when every event is recorded: otherwise the confirmation may be on its way, and
-    the job may even have run. Raises BrokerUnavailable.
+    Only jobs whose push would be in the ledger by now: while events wait to be recorded,
+    the confirmation may be among them, and the job may even have run. Raises
+    BrokerUnavailable.
     """
-    if upkeep.events_lag():
-        return 0
+    accepted_before = upkeep.recorded_until() - UNCONFIRMED_AFTER
     jobs = list(
-        Job.objects.unpushed(UNCONFIRMED_AFTER).order_by("created_at")[:PUSH_AT_ONCE]
+        Job.objects.unpushed(accepted_before).order_by("created_at")[:PUSH_AT_ONCE]
     )
     if not jobs:
         return 0
@@ -57,6 +59,8 @@ def push_unconfirmed() -> int:
     known = states_of(
         sorted({parent for listed in parents.values() for parent in listed})
     )
+    # Noted before the push: a crash in between must not make the next one come too soon.
+    Job.objects.filter(pk__in=parents).update(pushed_at=timezone.now())
     broker_push.push([envelope_of(job, parents[job.id]) for job in jobs], known)
     logger.info("%s accepted jobs were pushed late", len(jobs))
     return len(jobs)

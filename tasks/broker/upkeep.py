@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from tasks.broker import keys
@@ -89,7 +90,16 @@ def forget_liveness(kind: str) -> None:
         get_client().hdel(keys.LIVENESS, name)
 
 
-def events_lag() -> int:
-    """Return how many events wait to be recorded. Raises BrokerUnavailable."""
+def recorded_until() -> datetime:
+    """Return the moment before which every event is in the ledger, by Redis' clock.
+
+    Raises BrokerUnavailable.
+    """
     with broker_errors():
-        return int(get_client().xlen(keys.EVENTS))
+        client: Any = get_client()
+        oldest = client.xrange(keys.EVENTS, count=1)
+        if oldest:
+            milliseconds = int(oldest[0][0].partition(b"-")[0])
+            return datetime.fromtimestamp(milliseconds / 1000, UTC)
+        seconds, microseconds = client.time()
+    return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,10 +25,11 @@ class JobQuerySet(models.QuerySet["Job"]):
     def ended_since(self, moment: datetime) -> JobQuerySet:
         return self.in_state(*ENDED).filter(ended_at__gte=moment)
 
-    def unpushed(self, older_than: timedelta) -> JobQuerySet:
-        """Jobs that were accepted and whose push nobody has confirmed."""
+    def unpushed(self, accepted_before: datetime) -> JobQuerySet:
+        """Jobs accepted, or last pushed, by then, whose push nobody has confirmed."""
         return self.in_state(State.CREATED).filter(
-            created_at__lte=timezone.now() - older_than
+            Q(pushed_at=None, created_at__lte=accepted_before)
+            | Q(pushed_at__lte=accepted_before)
         )
 
 
@@ -61,6 +63,8 @@ class Job(models.Model):
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - NULLs do not collide
     submitted_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    #: When the scheduler last pushed what its submitter could not.
+    pushed_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     enqueued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)

@@ -40,7 +40,7 @@ def test_only_old_created_jobs_wait_for_a_push() -> None:
     old = create_job(state=State.CREATED)
     create_job(state=State.CREATED, created_at=timezone.now())
     create_job(state=State.QUEUED)
-    assert list(Job.objects.unpushed(timedelta(seconds=5))) == [old]
+    assert list(Job.objects.unpushed(timezone.now() - timedelta(seconds=5))) == [old]
 
 
 def test_a_task_has_one_job_of_a_key() -> None:
@@ -82,7 +82,7 @@ def test_a_token_is_known_by_its_text_only() -> None:
     token = ApiToken.authenticate(text)
     assert token is not None
     assert token.name == "ci"
-    assert text.rpartition("_")[2] not in str(ApiToken.objects.values())
+    assert text.split("_", 2)[2] not in str(ApiToken.objects.values())
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "ty_", "ty_a_b", "ty__"])

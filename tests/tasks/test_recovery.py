@@ -70,17 +70,32 @@ def test_what_is_pushed_late_is_what_was_submitted(
     assert waiting("fast") == [late]
 
 
-def test_a_push_that_arrived_after_all_is_not_made_twice(
+def test_a_late_push_that_arrived_is_not_made_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The recorder lags: the job has run already, but its row says created still."""
-    job_id = submit(add, [1]).id
-    Job.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    job_id = submit_without_redis(monkeypatch)
+    assert push_unconfirmed() == 1
     run_next()
     client().delete(f"rq:job:{job_id}")
     assert Job.objects.get().state == "created"
     assert push_unconfirmed() == 0
     assert waiting() == []
+
+
+def test_nothing_is_pushed_whose_confirmation_may_wait_to_be_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit_without_redis(monkeypatch)
+    accepted_at = Job.objects.get().created_at
+    monkeypatch.setattr(
+        upkeep, "recorded_until", lambda: accepted_at + timedelta(seconds=4)
+    )
+    assert push_unconfirmed() == 0
+    monkeypatch.setattr(
+        upkeep, "recorded_until", lambda: accepted_at + timedelta(seconds=6)
+    )
+    assert push_unconfirmed() == 1
 
 
 def test_a_job_of_this_moment_is_left_to_its_submitter(
@@ -99,7 +114,6 @@ def test_a_canceled_job_is_not_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_schedulers_push_a_job_once(monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = submit_without_redis(monkeypatch)
-    monkeypatch.setattr(upkeep, "events_lag", lambda: 0)
     push_unconfirmed()
     push_unconfirmed()
     assert waiting() == [job_id]

@@ -20,6 +20,9 @@ local WANTED = {'data', 'ty:task', 'timeout', 'retries_left', 'retry_intervals',
   'stopped_callback_name', 'created_at', 'enqueued_at', 'description', 'result_ttl',
   'failure_ttl'}
 
+-- Entries that lead to no job, dropped from one queue by one call.
+local MOST_DROPPED = 200
+
 local worker, host = ARGV[1], ARGV[2]
 local lease_for, wip_for = tonumber(ARGV[3]), tonumber(ARGV[4])
 local budget = {sync = tonumber(ARGV[5]), async = tonumber(ARGV[6])}
@@ -85,9 +88,18 @@ local function drop_lease(id, queue, execution)
   redis.call('HDEL', job_key(id), 'ty:exec')
 end
 
+-- An entry to be dropped: canceled, held already, or of a job of ours that is not queued
+-- (the list names it twice). A stock client's job may be in any state here.
+local function is_stale(id, queue)
+  local status = field(id, 'status')
+  if status == 'canceled' or is_running(id, queue) then return true end
+  return status ~= 'queued' and field(id, 'ty:task') ~= ''
+end
+
 local function take(queue)
   local list = 'rq:queue:' .. queue
-  while next_execution <= #ARGV do
+  for _ = 1, #ARGV - next_execution + 1 + MOST_DROPPED do
+    if next_execution > #ARGV then return end
     -- An error (a table) is a key that is no list: the other queues go on.
     local id = redis.pcall('LINDEX', list, 0)
     if type(id) ~= 'string' then return end
@@ -98,8 +110,7 @@ local function take(queue)
       return
     end
     redis.call('LPOP', list)
-    local status = good and field(id, 'status')
-    if good and status ~= 'canceled' and not is_running(id, queue) then
+    if good and not is_stale(id, queue) then
       local ok, problem = pcall(start, id, queue, ARGV[next_execution])
       if ok then
         budget[kind] = budget[kind] - 1
