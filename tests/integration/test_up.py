@@ -34,7 +34,7 @@ def free_port() -> int:
 class Up:
     """One running `manage.py up`."""
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, tasks: str = "") -> None:
         self.data = data
         self.port = free_port()
         self.output = data.with_suffix(f".{self.port}.log")
@@ -43,7 +43,7 @@ class Up:
                 up_command(data, self.port, *options),
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment(),
+                env=environment(TASKYARD_TASKS=tasks),
                 cwd=data.parent,
             )
 
