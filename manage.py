@@ -16,8 +16,6 @@ INTERRUPTED = 130
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
     apply_data_folder(sys.argv)
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
     # Django is imported late, because it reads the settings, which may be wrong.
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -7,8 +7,15 @@ from typing import Any
 import dj_database_url
 from django.utils.functional import lazy
 
+from tasks import conf
 from tasks.conf import PROJECT_ROOT, get_config, load_secret_key
 from tasks.errors import ConfigurationError
+from tasks.process import see_working_folder
+from tasks.text import name_problem
+
+# The web process and the children of workers know no manage.py, and an app that
+# TASKYARD_APPS names may lie in the working folder.
+see_working_folder()
 
 CONFIG = get_config()
 
@@ -73,7 +80,9 @@ def _database() -> dict[str, Any]:
         try:
             database: dict[str, Any] = dict(dj_database_url.parse(CONFIG.database_url))
         except (ValueError, dj_database_url.UnknownSchemeError) as error:
-            raise ConfigurationError(f"DATABASE_URL: {error}") from error
+            raise ConfigurationError(
+                name_problem("DATABASE_URL", str(error))
+            ) from error
     else:
         database = {
             "ENGINE": "django.db.backends.sqlite3",
@@ -113,8 +122,8 @@ LOGOUT_REDIRECT_URL = "sign-in"
 # The domain asks for it by this name, because it must not import the pages.
 TASKYARD_SIGN_IN_LINK = "dashboard.pages.account.make_sign_in_link"
 
-LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LANGUAGE_CODE = CONFIG.language()
+LANGUAGES = [*conf.LANGUAGES.items()]
 LOCALE_PATHS = [PROJECT_ROOT / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True

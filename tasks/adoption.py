@@ -13,6 +13,7 @@ from tasks.broker.wire import PayloadUnreadable, parse_date, unpack_call
 from tasks.ledger import job_from_row
 from tasks.models import Dependency, Job
 from tasks.registry import DEFAULT_QUEUE
+from tasks.strict_json import clean_json
 
 #: Who submitted a job that came without its row.
 STOCK = "rq"
@@ -94,7 +95,7 @@ def _stock_job(event: Event) -> Job:
         submitted_by=STOCK,
     )
     try:
-        job.task, job.args, job.kwargs = unpack_call(data)
+        job.task, job.args, job.kwargs = clean_json(list(unpack_call(data)))
     except PayloadUnreadable as error:
         job.unreadable = str(error)[:500]
     job.task = job.task[:255]

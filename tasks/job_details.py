@@ -15,6 +15,7 @@ from tasks.errors import JobNotFound
 from tasks.job_reports import ran_for
 from tasks.models import Attempt, Audit, Dependency, Job
 from tasks.states import State
+from tasks.strict_json import clean_json
 from tasks.task_reports import usual_duration
 
 #: Rows that each part of the page shows; what is left out is counted or linked.
@@ -203,8 +204,8 @@ def _result(job: Job) -> Text:
 def pretty_json(text: str) -> str:
     """Return JSON text indented; other text, such as JSON that was cut, as it is."""
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = clean_json(json.loads(text))
+    except (ValueError, RecursionError):
         return text
     return json.dumps(value, indent=2, ensure_ascii=False)
 

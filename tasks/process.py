@@ -1,4 +1,4 @@
-"""What a child process of ours does first."""
+"""What every process of ours does first."""
 
 from __future__ import annotations
 
@@ -26,3 +26,10 @@ def die_with_parent(parent: int | None = None) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent ended before the call
         os._exit(1)
+
+
+def see_working_folder() -> None:
+    """Let modules of the working folder be imported; it stands last, so it hides nothing."""
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.append(folder)

@@ -21,6 +21,7 @@ from tasks.broker.logs import read_attempt_log
 from tasks.errors import BrokerUnavailable
 from tasks.models import Attempt, Job
 from tasks.states import State
+from tasks.strict_json import clean_json
 
 logger = logging.getLogger(__name__)
 
@@ -261,6 +262,6 @@ def _moment(seconds: float | None) -> datetime | None:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text) if text else None
-    except ValueError:
+        return clean_json(json.loads(text)) if text else None
+    except (ValueError, RecursionError):
         return None

@@ -6,8 +6,6 @@ import difflib
 import functools
 import importlib
 import inspect
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
@@ -17,6 +15,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from tasks.conf import get_config
 from tasks.errors import ConfigurationError, InvalidArguments, TaskNotRegistered
+from tasks.process import see_working_folder
 from tasks.signature import Signature
 from tasks.text import gettext as _
 
@@ -61,6 +60,11 @@ class Task:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "signature", Signature(self.name, self.function))
+
+    @property
+    def summary(self) -> str:
+        """The description in the reader's language, where it is one of ours."""
+        return _(self.description) if self.description else ""
 
     @property
     def path(self) -> str:
@@ -238,8 +242,7 @@ def load_tasks() -> None:
     The working folder stands at the end of sys.path, so that a jobs.py in it is found.
     Raises ConfigurationError naming the module that cannot be imported.
     """
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    see_working_folder()
     for module in BUILTIN_MODULES:
         importlib.import_module(module)
     for module in get_config().taskyard_tasks:

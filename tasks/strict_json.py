@@ -38,6 +38,22 @@ def check_json(value: Any) -> None:
         raise ValueError(_("it is nested too deeply")) from error
 
 
+def clean_json(value: Any) -> Any:
+    """Return a value that `parse_json` would return, for one that came past it.
+
+    Halves of surrogate pairs become ?, NUL is left out, NaN and infinity become text.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [clean_json(item) for item in value]
+    if isinstance(value, dict):
+        return {clean_json(name): clean_json(item) for name, item in value.items()}
+    return value
+
+
 def _refuse(name: str) -> float:
     raise ValueError(_("%(name)s is not a number in JSON") % {"name": name})
 

@@ -167,3 +167,43 @@ async def note_async(path: Path) -> None:
     """Write its job's id on a line of its own, from the loop."""
     with path.open("a") as file:
         file.write(f"{current_job().id}\n")
+
+
+class Strange(BaseException):
+    """No Exception, so that few would catch it."""
+
+
+@task
+def raise_strangely() -> None:
+    """Raise what is no Exception."""
+    raise Strange("odd")
+
+
+@task
+async def raise_strangely_async() -> None:
+    """Raise what is no Exception, on the loop."""
+    raise Strange("odd")
+
+
+@task
+def say_half_a_surrogate() -> None:
+    """Say, log and raise text that UTF-8 cannot hold."""
+    print("half \ud83d")  # noqa: T201
+    logger.warning("half \ud83d")
+    current_job().progress(1, 2, "half \ud83d")
+    raise ValueError("half \ud83d")
+
+
+@task
+async def say_half_a_surrogate_async() -> None:
+    """Say, log and raise text that UTF-8 cannot hold, on the loop."""
+    logger.warning("half \ud83d")
+    current_job().progress(1, 2, "half \ud83d")
+    raise ValueError("half \ud83d")
+
+
+@task
+def print_without_end(megabytes: int) -> None:
+    """Print much and never end the line."""
+    for _ in range(megabytes):
+        print("x" * 1_000_000, end="")  # noqa: T201

@@ -67,6 +67,11 @@ class ClaimAnswer:
     jobs: list[Claimed]
 
 
+def as_bytes(value: Value) -> Value:
+    """Return text as Redis takes it: half surrogates, which UTF-8 cannot say, become ?."""
+    return value.encode("utf-8", "replace") if isinstance(value, str) else value
+
+
 @dataclass(frozen=True)
 class Settlement:
     """The end of one attempt."""
@@ -95,7 +100,7 @@ class Settlement:
         args += ["" if self.retry_after is None else f"{self.retry_after:.3f}"]
         args += [int(self._ttl("result_ttl", RESULT_TTL)), self._failure_ttl()]
         for name, value in self.facts.items():
-            args += [name, value]
+            args += [name, as_bytes(value)]
         return Invocation(script("settle"), (), args)
 
     def _ttl(self, name: str, default: float) -> float:

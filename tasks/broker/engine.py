@@ -20,6 +20,7 @@ from tasks.broker.attempts import (
     Claimed,
     Said,
     Settlement,
+    as_bytes,
     claimed_from,
 )
 from tasks.broker.client import REDIS_ERRORS, make_async_client
@@ -106,7 +107,7 @@ class Engine:
         calls = [settlement.invocation(self.worker) for settlement in settlements]
         with _translated():
             answers = await send_async(self._client, calls)
-        return [a if isinstance(a, Exception) else a.decode() for a in answers]
+        return [_settled(answer) for answer in answers]
 
     async def renew(self, jobs: Sequence[Claimed]) -> set[str]:
         """Renew leases; returns the members whose lease is gone."""
@@ -191,7 +192,7 @@ class Engine:
                     entry: dict[Any, Any] = {
                         "exec": said.job.execution,
                         "at": said.at,
-                        "line": said.text,
+                        "line": as_bytes(said.text),
                     }
                     pipeline.xadd(key, entry, maxlen=LOG_ENTRIES, approximate=True)
                     pipeline.expire(key, LOG_TTL)
@@ -229,6 +230,20 @@ class _translated(contextlib.AbstractContextManager[None]):
 
 
 _OURS = (redis.exceptions.DataError,)
+
+
+#: Answers to one command that mean the same as no answer: it may be sent again.
+_PASSING = (
+    redis.exceptions.ConnectionError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+)
+
+
+def _settled(answer: Any) -> str | Exception:
+    if isinstance(answer, _PASSING):
+        return BrokerUnavailable(answer)
+    return answer if isinstance(answer, Exception) else str(answer.decode())
 
 
 def _parse_command(data: bytes) -> dict[str, Any] | None:

@@ -84,8 +84,10 @@ async def _run_here(planned: Plan, running: Running) -> Outcome:
         return await _fail(
             running, JobTimedOut(planned.timeout or 0) if late else error
         )
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        return await _fail(running, error)  # the latter two would end the whole worker
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # some of which would end the whole worker
+        return await _fail(running, error)
 
 
 async def _call_back(job: Claimed, name: str, value: object) -> None:

@@ -24,6 +24,7 @@ from tasks.broker.wire import (
 from tasks.conf import get_config
 from tasks.errors import FunctionNotRegistered, InvalidArguments
 from tasks.registry import DEFAULT_TIMEOUT, Task, registry
+from tasks.text import gettext as _
 
 #: Characters of a traceback that are kept; the middle of a longer one is left out.
 TRACEBACK_LIMIT = 32_768
@@ -42,7 +43,10 @@ class JobTimedOut(Exception):
     """Raised in a task that ran longer than its timeout."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"the task ran longer than its timeout of {seconds:g} s")
+        super().__init__(
+            _("the task ran longer than its timeout of %(seconds)s s")
+            % {"seconds": f"{seconds:g}"}
+        )
 
 
 class ProcessDied(Exception):
@@ -168,7 +172,8 @@ def cut(text: str, limit: int) -> str:
         return text
     half = limit // 2
     left_out = len(text) - 2 * half
-    return f"{text[:half]}\n… {left_out:,} characters left out …\n{text[-half:]}"
+    gap = _("… %(count)s characters left out …") % {"count": f"{left_out:,}"}
+    return f"{text[:half]}\n{gap}\n{text[-half:]}"
 
 
 def retry_after(job: Claimed, outcome: Outcome) -> float | None:

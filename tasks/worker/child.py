@@ -85,6 +85,8 @@ def run(request: dict[str, Any], sender: Sender) -> Outcome:
     try:
         return _attempt(request)
     finally:
+        if isinstance(sys.stdout, PrintCapture):
+            sys.stdout.end_line()
         enter_job(JobContext())
 
 
@@ -95,7 +97,7 @@ def _attempt(request: dict[str, Any]) -> Outcome:
         if request["on_success"]:
             call_back(request["on_success"], request["id"], value)
         return succeeded(value)
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:  # whatever a task raises fails only its own job
         if request["on_failure"]:
             about = (type(error), error, error.__traceback__)
             call_back_quietly(request["on_failure"], request["id"], *about)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.conf import PROJECT_ROOT
+from tasks.text import gettext as _
 from tasks.worker import frames
 from tasks.worker.callbacks import CALLBACK_TIMEOUT
 from tasks.worker.calls import JobTimedOut, Outcome, ProcessDied, failed, stopped
@@ -80,8 +81,10 @@ class Child:
 def _death(code: int) -> str:
     if code < 0:
         name = signal.Signals(-code).name
-        return f"the child process was ended by signal {-code} ({name})"
-    return f"the child process ended with exit code {code} and without an answer"
+        text = _("the child process was ended by signal %(number)s (%(name)s)")
+        return text % {"number": -code, "name": name}
+    text = _("the child process ended with exit code %(code)s and without an answer")
+    return text % {"code": code}
 
 
 @dataclass

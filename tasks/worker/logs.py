@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 
-from tasks.worker.context import current_job
+from tasks.worker.context import LOG_LINE_LIMIT, current_job
 
 
 class JobLogHandler(logging.Handler):
@@ -40,7 +40,7 @@ def capture_logging() -> None:
 
 
 class PrintCapture(io.TextIOBase):
-    """Stands in for standard output in a child: lines go to the job's log as well."""
+    """Stands in for standard output in a child: what a task prints goes to its log."""
 
     def __init__(self, stream: io.TextIOBase) -> None:
         self._stream = stream
@@ -50,11 +50,20 @@ class PrintCapture(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        self._line += text
-        *lines, self._line = self._line.split("\n")
-        for line in lines:
+        job = current_job()
+        if not job.id:
+            return self._stream.write(text)
+        for part in text.splitlines(keepends=True):
+            self._line += part[:LOG_LINE_LIMIT]
+            if part.endswith("\n") or len(self._line) >= LOG_LINE_LIMIT:
+                self.end_line()
+        return len(text)
+
+    def end_line(self) -> None:
+        """Pass on a line that was begun."""
+        line, self._line = self._line.rstrip("\n"), ""
+        if line:
             current_job().log(line)
-        return self._stream.write(text)
 
     def flush(self) -> None:
         self._stream.flush()

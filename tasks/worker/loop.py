@@ -8,9 +8,10 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tasks.broker.attempts import Claimed, Settlement
@@ -71,9 +72,9 @@ class Worker:
         self.output = Output(self.engine)
         self.pool = ChildPool(self.children, changed=self.bell.ring)
         self.heart = Heart(self.engine, self._held, self._facts, self._lost)
-        loops = [self.settler.run(), self.output.run(), self.heart.run()]
-        loops += [listen(self.engine, self._obey), self._release_children()]
-        background = [asyncio.create_task(loop) for loop in loops]
+        loops = [self.settler.run, self.output.run, self.heart.run]
+        loops += [partial(listen, self.engine, self._obey), self._release_children]
+        background = [asyncio.create_task(_keep(loop)) for loop in loops]
         self.pool.warm_up()
         try:
             await self._claim_until_stopped()
@@ -102,6 +103,9 @@ class Worker:
                 await self._claim(max(0, coroutines), max(0, children))
             except BrokerUnavailable as error:
                 logger.warning("no job can be claimed: %s", error)
+                await self._pause()
+            except Exception:
+                logger.exception("no job can be claimed")
                 await self._pause()
 
     async def _claim(self, coroutines: int, children: int) -> None:
@@ -268,6 +272,16 @@ class Worker:
             logger.warning("the worker could not sign off: %s", error)
         await self.engine.close()
         logger.info("worker %s has ended", self.name)
+
+
+async def _keep(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop of the worker for ever: an error in one must not leave it without."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            logger.exception("a part of the worker failed and starts again")
+        await asyncio.sleep(PAUSE)
 
 
 def _execution_ids(count: int) -> list[str]:

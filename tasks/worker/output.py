@@ -11,6 +11,7 @@ from typing import Any
 from tasks.broker.attempts import Claimed, Said
 from tasks.broker.engine import Engine
 from tasks.errors import BrokerUnavailable
+from tasks.text import gettext as _
 from tasks.worker.context import Sink
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ class Output:
             return
         self._written[job.execution] = before + len(line)
         if before + len(line) > LOG_LIMIT:
-            line = f"The log is cut here: it passed {LOG_LIMIT >> 20} MB."
+            text = _("The log is cut here: it passed %(limit)s MB.")
+            line = text % {"limit": LOG_LIMIT >> 20}
         self._logs.append(Said(job, line, at))
 
     async def ended(self, job: Claimed) -> None:

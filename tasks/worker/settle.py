@@ -8,6 +8,7 @@ import logging
 
 from tasks.broker.attempts import Settlement
 from tasks.broker.engine import Engine
+from tasks.broker.scripts import Value
 from tasks.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -58,24 +59,60 @@ class Settler:
                 self._written.set()
 
     async def _write(self, batch: list[Settlement]) -> None:
+        """Write a batch, however long Redis is away."""
         pause = FIRST_PAUSE
-        while True:
+        while batch := await self._try(batch):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _try(self, batch: list[Settlement]) -> list[Settlement]:
+        """Write what can be written now; returns the rest, which waits for Redis."""
+        try:
+            return _unwritten(batch, await self._engine.settle(batch))
+        except BrokerUnavailable as error:
+            logger.warning("%s ends of jobs wait for Redis: %s", self.pending, error)
+            return batch
+        except Exception:
+            logger.exception("%s ends of jobs are written one by one", len(batch))
+        left = []
+        for settlement in batch:
+            left += await self._try_alone(settlement)
+        return left
+
+    async def _try_alone(self, settlement: Settlement) -> list[Settlement]:
+        """Write one end, so that none that cannot be sent holds up the others.
+
+        A job whose end cannot be sent fails with that reason.
+        """
+        for attempt in (settlement, unsendable(settlement)):
             try:
-                answers = await self._engine.settle(batch)
-            except BrokerUnavailable as error:
-                logger.warning(
-                    "%s ends of jobs wait for Redis: %s", self.pending, error
-                )
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            _report(batch, answers)
-            return
+                return _unwritten([attempt], await self._engine.settle([attempt]))
+            except BrokerUnavailable:
+                return [attempt]
+            except Exception:
+                logger.exception("the end of job %s cannot be sent", attempt.job.id)
+        return []
+
+
+def unsendable(settlement: Settlement) -> Settlement:
+    """Return the failure of a job whose end cannot be sent to Redis."""
+    text = "The end of the attempt could not be written; the worker's log says why."
+    facts: dict[str, Value] = {"error": "Unsendable", "message": text}
+    return Settlement(settlement.job, "fail", settlement.started, "", text, None, facts)
+
+
+def _unwritten(
+    batch: list[Settlement], answers: list[str | Exception]
+) -> list[Settlement]:
+    """Return the settlements that Redis could not take just now."""
+    _report(batch, answers)
+    pairs = zip(batch, answers, strict=True)
+    return [s for s, answer in pairs if isinstance(answer, BrokerUnavailable)]
 
 
 def _report(batch: list[Settlement], answers: list[str | Exception]) -> None:
     for settlement, answer in zip(batch, answers, strict=True):
-        if isinstance(answer, Exception):
+        if isinstance(answer, Exception) and not isinstance(answer, BrokerUnavailable):
             logger.error("the end of job %s was refused: %s", settlement.job.id, answer)
         elif answer == "superseded":
             logger.warning(

@@ -78,14 +78,14 @@ def up_command(data: Path, port: int, *options: str) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of somebody who set nothing."""
+    """Return the environment of somebody who set nothing but the language."""
     ours = ("REDIS_URL", "DATABASE_URL", "SECRET_KEY", "PYTHONPATH")
     kept = {
         name: value
         for name, value in os.environ.items()
         if name not in ours and not name.startswith("TASKYARD_")
     }
-    return kept | more
+    return kept | {"TASKYARD_LANGUAGE": "en"} | more
 
 
 def running() -> list[int]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.strict_json import parse_json
+from tasks.strict_json import check_json, clean_json, parse_json
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,10 @@ def test_what_nobody_could_keep_is_refused(written: bytes | str, reason: str) ->
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(ValueError, match="Expecting"):
         parse_json("{")
+
+
+def test_what_came_past_the_door_is_cleaned() -> None:
+    value = {"a\0": ["half \ud83d", float("nan"), float("inf"), 1, None, 2.5]}
+    cleaned = clean_json(value)
+    assert cleaned == {"a": ["half ?", "nan", "inf", 1, None, 2.5]}
+    check_json(cleaned)

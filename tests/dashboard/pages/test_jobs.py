@@ -263,6 +263,11 @@ def test_a_result_is_written_as_indented_json(viewer: Client) -> None:
     assert soup.find("pre", id="result").text == '{\n  "a": 1\n}'
 
 
+def test_a_result_that_no_page_can_hold_is_shown_without_it(viewer: Client) -> None:
+    job = create_job(state=State.FINISHED, result='"half \\ud83d"', result_size=13)
+    assert get(viewer, f"/jobs/{job.id}/").find("pre", id="result").text == '"half ?"'
+
+
 def test_a_result_that_was_cut_says_its_size(viewer: Client) -> None:
     job = create_job(state=State.FINISHED, result='{"a":', result_size=2_000_000)
     assert "1.9 MB" in get(viewer, f"/jobs/{job.id}/").text

@@ -74,3 +74,38 @@ def test_an_end_that_is_refused_does_not_hold_up_the_next(
 ) -> None:
     settle_all(Answers(answer=ValueError("WRONGTYPE")), "a")
     assert "the end of job a was refused: WRONGTYPE" in caplog.text
+
+
+class Unsendable(Answers):
+    """Cannot send the end of job `bad` unless it is a failure."""
+
+    async def settle(self, batch: Sequence[Settlement]) -> list[str | Exception]:
+        if any(s.job.id == "bad" and s.verb == "finish" for s in batch):
+            raise ValueError("half a surrogate")
+        return await super().settle(batch)
+
+
+def test_an_end_that_cannot_be_sent_becomes_a_failure_and_holds_up_nobody() -> None:
+    answers = Unsendable()
+    settle_all(answers, "a", "bad", "b")
+    assert sorted(job for batch in answers.batches for job in batch) == [
+        "a",
+        "b",
+        "bad",
+    ]
+
+
+def test_an_end_that_redis_refuses_for_now_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settle_module, "FIRST_PAUSE", 0.001)
+
+    class Loading(Answers):
+        async def settle(self, batch: Sequence[Settlement]) -> list[str | Exception]:
+            loading = not self.batches
+            self.answer = BrokerUnavailable("loading") if loading else "finished"
+            return await super().settle(batch)
+
+    answers = Loading()
+    settle_all(answers, "a")
+    assert answers.batches == [["a"], ["a"]]
