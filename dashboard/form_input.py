@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.forms import MISSING, Field
+from tasks.text import name_problem
 
 
 def read_form(
@@ -76,7 +77,7 @@ def mark_problems(
     names = {field.name for field in fields}
     marked = [replace(f, problem=f.problem or by_name.get(f.name, "")) for f in fields]
     rest = [
-        f"{place}: {problem}" if place else problem
+        name_problem(place, problem)
         for place, problem in problems.items()
         if place.partition(".")[0] not in names
     ]

@@ -13,6 +13,7 @@ from pydantic.errors import PydanticUserError
 
 from tasks.registry import Task
 from tasks.signature import Signature
+from tasks.text import join_sentences
 
 #: Arguments and options are named apart: a task may have an argument called `queue`.
 ARGUMENT_PREFIX = "arg-"
@@ -125,7 +126,7 @@ def _make_field(name: str, part: Mapping[str, Any], *, required: bool) -> Field:
         required=required,
         nullable=bool(part.get("nullable")),
         default=part.get("default", MISSING),
-        help=" ".join(_help(part, kind)),
+        help=join_sentences(*_help(part, kind)),
         choices=_choices(part, kind),
         limits=_limits(part, kind),
     )

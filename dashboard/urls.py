@@ -11,6 +11,7 @@ from dashboard.api import api
 from dashboard.pages import account, jobs, overview, queues, tasks, workers
 
 # The admin shares the sign-in page; whoever is signed in without staff rights is told so.
+admin.site.site_title = admin.site.site_header = "Taskyard"
 admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [

@@ -115,7 +115,9 @@ function setState(state) {
 
 function ago(moment) {
   const seconds = Math.round((Date.now() - moment) / 1000);
-  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} m`;
+  return seconds < 90
+    ? words.seconds.replace("{}", seconds)
+    : words.minutes.replace("{}", Math.round(seconds / 60));
 }
 
 function tick() {

@@ -137,7 +137,9 @@ def _check_part(
     live = sum(now - at < SILENCE for at in seen)
     if live:
         text = ngettext(
-            "%(count)s %(kind)s is alive.", "%(count)s %(kind)ss are alive.", live
+            "One %(kind)s is alive.",
+            "%(count)s %(kind)s processes are alive.",
+            live,
         )
         yield Finding(kind, Level.OK, text % {"count": live, "kind": kind})
     else:

@@ -17,6 +17,9 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tasks.errors import ConfigurationError
+from tasks.text import gettext as _
+from tasks.text import name_problem
+from tasks.wording import word_problem
 
 #: The one file that settings may stand in, beside where the command is started.
 SETTINGS_FILE = "taskyard.env"
@@ -25,6 +28,9 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 #: Unix sockets cannot have longer paths (sun_path is 104 to 108 bytes).
 SOCKET_PATH_LIMIT = 100
+
+#: Those that texts are kept in, each in its own name.
+LANGUAGES = {"en": "English", "zh-hans": "简体中文"}
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -45,6 +51,7 @@ class Config(BaseSettings):
     taskyard_shell: bool = False
     taskyard_private_urls: bool = False
     taskyard_hosts: Names = ()
+    taskyard_language: str = ""
     taskyard_data: Path = PROJECT_ROOT / "data"
 
     @field_validator(
@@ -66,11 +73,14 @@ class Config(BaseSettings):
         for name in names:
             if name == "tasks":
                 raise ValueError(
-                    "a module named tasks would hide Taskyard's own;"
-                    " rename your module, e.g. jobs.py"
+                    _(
+                        "a module named tasks would hide Taskyard's own;"
+                        " rename your module, e.g. jobs.py"
+                    )
                 )
             if not all(part.isidentifier() for part in name.split(".")):
-                raise ValueError(f"{name!r} is not the name of a Python module")
+                text = _("%(name)s is not the name of a Python module")
+                raise ValueError(text % {"name": repr(name)})
         return names
 
     @field_validator("taskyard_rq_modules")
@@ -79,14 +89,15 @@ class Config(BaseSettings):
         for name in names:
             module = name.removesuffix(".*")
             if not all(part.isidentifier() for part in module.split(".")):
-                raise ValueError(f"{name!r} is neither a module nor a pkg.* prefix")
+                text = _("%(name)s is neither a module nor a pkg.* prefix")
+                raise ValueError(text % {"name": repr(name)})
         return names
 
     @field_validator("redis_url")
     @classmethod
     def check_redis_url(cls, url: str) -> str:
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
+            raise ValueError(_("must begin with redis://, rediss:// or unix://"))
         return url
 
     @field_validator("secret_key")
@@ -94,9 +105,18 @@ class Config(BaseSettings):
     def check_secret_key(cls, key: str) -> str:
         if key and len(key) < 32:
             raise ValueError(
-                "is shorter than 32 characters; leave it out and one is made"
+                _("is shorter than 32 characters; leave it out and one is made")
             )
         return key
+
+    @field_validator("taskyard_language")
+    @classmethod
+    def check_language(cls, code: str) -> str:
+        if code and code not in LANGUAGES:
+            raise ValueError(
+                _("must be one of %(expected)s") % {"expected": ", ".join(LANGUAGES)}
+            )
+        return code
 
     @field_validator("taskyard_data")
     @classmethod
@@ -112,6 +132,10 @@ class Config(BaseSettings):
             return noted.read_text().strip()
         return f"unix://{self.taskyard_data / 'redis.sock'}"
 
+    def language(self) -> str:
+        """Return the language of commands, of workers and of pages that ask for none."""
+        return self.taskyard_language or _language_of_system()
+
     def serves(self, module: str) -> bool:
         """Say whether TASKYARD_RQ_MODULES admits functions of `module`."""
         return any(
@@ -119,6 +143,13 @@ class Config(BaseSettings):
             or (name.endswith(".*") and module.startswith(name.removesuffix("*")))
             for name in self.taskyard_rq_modules
         )
+
+
+def _language_of_system() -> str:
+    """Return the language of the locale; the first variable that is set decides."""
+    named = [os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
+    locale = next(filter(None, named), "")
+    return "zh-hans" if locale.startswith("zh") else "en"
 
 
 @cache
@@ -135,17 +166,13 @@ def get_config() -> Config:
 
 def _describe(error: ValidationError) -> str:
     return "\n".join(
-        f"{_setting_name(problem['loc'])}: {_sentence(problem['msg'])}"
+        name_problem(_setting_name(problem["loc"]), word_problem(problem))
         for problem in error.errors()
     )
 
 
 def _setting_name(location: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in location).upper()
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def load_secret_key() -> str:
@@ -159,7 +186,7 @@ def kept_secret(path: Path, length: int) -> str:
     if path.exists():
         return path.read_text().strip()
     alphabet = string.ascii_letters + string.digits
-    secret = "".join(secrets.choice(alphabet) for _ in range(length))
+    secret = "".join(secrets.choice(alphabet) for _number in range(length))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(secret)

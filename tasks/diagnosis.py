@@ -11,7 +11,7 @@ from tasks.job_details import Relative, count_ahead
 from tasks.models import Job
 from tasks.states import ENDED, State
 from tasks.text import gettext as _
-from tasks.text import ngettext
+from tasks.text import join_sentences, ngettext
 
 #: Jobs before this one are counted up to here.
 AHEAD_CAP = 10_000
@@ -60,7 +60,7 @@ def _explain_queued(
             is_bad=True,
             command=f"python manage.py worker --queues {job.queue}",
         )
-    return Reason(f"{_explain_slots(listening)} {_explain_ahead(job)}")
+    return Reason(join_sentences(_explain_slots(listening), _explain_ahead(job)))
 
 
 def _explain_slots(workers: Sequence[WorkerInfo]) -> str:
@@ -98,12 +98,18 @@ def _explain_deferred(job: Job, parents: Sequence[Relative]) -> Reason:
             % {"count": len(stuck)},
             is_bad=True,
         )
-    open_parents = [parent for parent in parents if parent.state not in ENDED]
+    open_parents = [p for p in parents if p.state and p.state not in ENDED]
+    if not parents:
+        return Reason(_("It waits for another job; which one is not known here."))
+    if not open_parents:
+        # More parents than are shown may be open.
+        text = _("The jobs below have ended; it is queued when all it depends on have.")
+        return Reason(text)
     return Reason(
         ngettext(
             "It waits for the end of one job that it depends on.",
             "It waits for the end of %(count)s jobs that it depends on.",
-            len(open_parents) or 1,
+            len(open_parents),
         )
         % {"count": len(open_parents)}
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tasks.text import gettext as _
+from tasks.text import join_problems, join_sentences, name_problem
 
 
 class TasksError(Exception):
@@ -33,7 +34,8 @@ class TaskNotRegistered(TasksError):
         self.name = name
         message = _("Task %(name)s is not registered.") % {"name": name}
         if nearest:
-            message += " " + _("Did you mean %(nearest)s?") % {"nearest": nearest}
+            guess = _("Did you mean %(nearest)s?") % {"nearest": nearest}
+            message = join_sentences(message, guess)
         super().__init__(message)
 
 
@@ -58,13 +60,9 @@ class InvalidArguments(TasksError):
         self.task = task
         #: What is wrong with each argument, by its name; "" holds what concerns the call.
         self.problems = dict(problems)
-        listed = "; ".join(
-            f"{field}: {problem}" if field else problem
-            for field, problem in self.problems.items()
-        )
         super().__init__(
             _("The arguments do not fit %(task)s: %(problems)s")
-            % {"task": task, "problems": listed}
+            % {"task": task, "problems": join_problems(problems)}
         )
 
 
@@ -74,7 +72,7 @@ class InvalidOption(TasksError):
     def __init__(self, option: str, problem: str) -> None:
         self.option = option
         self.problem = problem
-        super().__init__(f"{option}: {problem}")
+        super().__init__(name_problem(option, problem))
 
 
 class PayloadTooLarge(TasksError):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from tasks.errors import InvalidArguments
 from tasks.strict_json import check_json
 from tasks.text import gettext as _
+from tasks.wording import word_problem
 
 _LIST = inspect.Parameter.VAR_POSITIONAL
 _MAPPING = inspect.Parameter.VAR_KEYWORD
@@ -20,23 +21,6 @@ _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
-
-#: pydantic's codes that people meet most, in words of ours.
-PROBLEMS = {
-    "missing": "is required",
-    "extra_forbidden": "is not an argument of this task",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "list_type": "must be a list",
-    "dict_type": "must be a mapping",
-    "path_type": "must be a path",
-}
 
 
 class Signature:
@@ -188,6 +172,5 @@ def _problems(error: ValidationError) -> dict[str, str]:
     problems: dict[str, str] = {}
     for problem in error.errors(include_url=False):
         field = ".".join(str(part) for part in problem["loc"])
-        known = PROBLEMS.get(problem["type"])
-        problems.setdefault(field, _(known) if known else problem["msg"])
+        problems.setdefault(field, word_problem(problem))
     return problems

@@ -17,6 +17,7 @@ os.environ["TASKYARD_DATA"] = str(DATA)
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 for name in ("REDIS_URL", "DATABASE_URL", "TASKYARD_RQ_MODULES", "TASKYARD_APPS"):
     os.environ.pop(name, None)
+os.environ["TASKYARD_LANGUAGE"] = "en"  # whatever this machine speaks
 os.environ["TASKYARD_TASKS"] = "tests.sample"
 os.environ["TASKYARD_RQ_MODULES"] = "tests.plain"
 

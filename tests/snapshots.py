@@ -48,8 +48,9 @@ def make_worker(
 
 
 def make_redis(**fields: Any) -> RedisHealth:
-    facts = {"version": "9.1", "used_bytes": 1_000_000, "max_bytes": 0}
-    return RedisHealth(**{**facts, "policy": "noeviction", "aof": True, **fields})
+    facts = {"product": "Valkey", "version": "9.1", "used_bytes": 1_000_000}
+    rest = {"max_bytes": 0, "policy": "noeviction", "aof": True}
+    return RedisHealth(**{**facts, **rest, **fields})
 
 
 def make_snapshot(

@@ -16,7 +16,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from dashboard.api.problems import explain, invalid, problem
 from tasks import errors
-from tasks.signature import PROBLEMS
+from tasks.wording import word_problem
 
 #: What each of the domain's errors means in HTTP: status, type, title.
 KINDS: dict[type[errors.TasksError], tuple[int, str, Promise]] = {
@@ -139,24 +139,12 @@ def _field(place: Sequence[str | int]) -> str:
 
 
 def _wording(found: Mapping[str, Any]) -> str:
-    bounds: Mapping[str, Any] = found.get("ctx", {})
     match found["type"]:
         case "extra_forbidden":
             return _("is not a field of this request")
         case "model_type" | "model_attributes_type":
             return _("must be a JSON object")
-        case "enum":
-            return str(_("must be one of %(expected)s") % bounds)
-        case "greater_than_equal":
-            return str(_("must be at least %(ge)s") % bounds)
-        case "less_than_equal":
-            return str(_("must be at most %(le)s") % bounds)
-        case "timezone_aware":
-            return _("must name its time zone, such as +01:00 or Z")
-        case "datetime_parsing" | "datetime_from_date_parsing":
-            return _("must be a time such as 2026-01-31T09:00:00+01:00")
-    known = PROBLEMS.get(found["type"])
-    return _(known) if known else str(found["msg"]).removeprefix("Value error, ")
+    return word_problem(found)
 
 
 def on_missing_login(request: HttpRequest, error: AuthenticationError) -> HttpResponse:

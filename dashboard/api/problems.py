@@ -13,6 +13,8 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
+from tasks.text import join_problems
+
 CONTENT_TYPE = "application/problem+json"
 
 #: The paths whose errors programs read.
@@ -54,10 +56,7 @@ def problem(
 
 def invalid(problems: Mapping[str, str]) -> HttpResponse:
     """Return the 422 that names each wrong field; "" concerns the whole body."""
-    listed = "; ".join(
-        f"{field}: {problem}" if field else problem
-        for field, problem in problems.items()
-    )
+    listed = join_problems(problems)
     title = _("The request is not valid")
     return problem(422, listed, kind="invalid-request", title=title, errors=problems)
 

@@ -177,6 +177,19 @@ def verb_label(verb: str) -> str:
 
 
 @register.filter
+def via_label(via: str) -> str:
+    """Write by which way somebody did it; a way of a later version as it is."""
+    labels = {
+        "web": _("pages"),
+        "api": _("API"),
+        "cli": _("command line"),
+        "code": _("code"),
+        "admin": _("admin"),
+    }
+    return labels.get(via, via)
+
+
+@register.filter
 def state_tone(state: str) -> str:
     """Return the colour class of a state."""
     return look_of(state).tone

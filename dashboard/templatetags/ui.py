@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django import template
-from django.utils.html import format_html
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+
+from tasks.text import sentence_gap
 
 register = template.Library()
 
@@ -15,3 +21,18 @@ def icon(name: str, colour: str = "") -> SafeString:
     return format_html(
         '<svg class="i {}" aria-hidden="true"><use href="#i-{}"/></svg>', colour, name
     )
+
+
+@register.simple_tag
+def gap() -> str:
+    """Write what stands between two sentences."""
+    return sentence_gap()
+
+
+@register.simple_tag
+def queue_links(names: Iterable[str]) -> SafeString:
+    """Name queues, each as a link to its jobs."""
+    link = '<a class="lnk" href="{}?{}">{}</a>'
+    address = reverse("jobs-list")
+    facts = ((address, urlencode({"queue": name}), name) for name in names)
+    return format_html_join(", ", link, facts)

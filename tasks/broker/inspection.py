@@ -13,6 +13,7 @@ from rq.version import VERSION
 
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
+from tasks.broker.snapshot import product_of
 from tasks.conf import get_config
 
 #: Keys that the server looks at in one step of a search; a step takes some milliseconds.
@@ -62,7 +63,7 @@ def read_server_facts() -> ServerFacts:
         has_stock_scheduler = _has_stock_scheduler(client)
     limit = int(info.get("maxmemory", 0))
     return ServerFacts(
-        product="Valkey" if "valkey_version" in info else "Redis",
+        product=product_of(info),
         version=_version(info.get("valkey_version") or info.get("redis_version", "0")),
         answered_in=took,
         clock_ahead=seconds + micros / 1e6 - (asked_at + took / 2),

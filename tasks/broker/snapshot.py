@@ -35,6 +35,8 @@ STOCK_LOST_AFTER = timedelta(seconds=480)
 
 @dataclass(frozen=True)
 class RedisHealth:
+    #: Redis or Valkey.
+    product: str
     version: str
     used_bytes: int
     #: 0: no limit.
@@ -179,12 +181,18 @@ def _enqueued_at(client: Any, job_ids: list[str]) -> dict[str, datetime | None]:
 
 def _health(info: Mapping[str, Any]) -> RedisHealth:
     return RedisHealth(
+        product_of(info),
         str(info.get("valkey_version") or info.get("redis_version", "")),
         int(info.get("used_memory", 0)),
         int(info.get("maxmemory", 0)),
         str(info.get("maxmemory_policy", "")),
         bool(info.get("aof_enabled", 0)),
     )
+
+
+def product_of(info: Mapping[str, Any]) -> str:
+    """Return which server answered an INFO."""
+    return "Valkey" if "valkey_version" in info else "Redis"
 
 
 def _worker(key: bytes, raw: Mapping[bytes, bytes]) -> WorkerInfo:

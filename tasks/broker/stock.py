@@ -38,7 +38,7 @@ class RqWorkerPoolCommand(rqworker_pool.Command):  # type: ignore[misc]
 class RqSchedulerCommand(BaseCommand):
     """Stands in for rq-scheduler's loop, which would release our delayed jobs twice."""
 
-    help = "Refused: Taskyard's own scheduler serves rq-scheduler's jobs."
+    help = _("Refused: Taskyard's own scheduler serves rq-scheduler's jobs.")
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

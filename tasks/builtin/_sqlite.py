@@ -146,7 +146,7 @@ def _pragma(connection: sqlite3.Connection, command: str) -> Any:
 def _failure(source: Path, target: Path, error: sqlite3.Error) -> TaskFailed:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _full(target)):
-        return cannot_write(target, OSError(28, "no space is left on the disk"))
+        return cannot_write(target, OSError(28, _("no space is left on the disk")))
     sentences = {
         sqlite3.SQLITE_BUSY: _(
             "%(path)s has been locked by another program for %(seconds)s s. Try again"

@@ -18,6 +18,7 @@ from tasks.conf import get_config
 from tasks.errors import TaskFailed
 from tasks.registry import task
 from tasks.text import gettext as _
+from tasks.text import gettext_noop
 from tasks.worker.context import current_job
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,13 @@ logger = logging.getLogger(__name__)
 LEDGER = "taskyard.sqlite3"
 
 
-@task(name="backup_database", timeout=6 * 3600)
+@task(
+    name="backup_database",
+    timeout=6 * 3600,
+    description=gettext_noop(
+        "Back up an SQLite or PostgreSQL database while it is in use."
+    ),
+)
 def backup_database(database: str = "", folder: OptionalPath = None) -> dict[str, Any]:
     """Back up an SQLite or PostgreSQL database while it is in use.
 

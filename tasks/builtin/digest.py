@@ -16,13 +16,20 @@ from tasks.builtin._text import printable, show_path, show_size
 from tasks.errors import TaskFailed
 from tasks.registry import task
 from tasks.text import gettext as _
+from tasks.text import gettext_noop
 from tasks.worker.context import current_job
 
 _CSV_NAME = re.compile(r"\.[ct]sv(\.gz)?$", re.IGNORECASE)
 
 
 # Seven parameters: a form asks for each, and a group of them could not be a field.
-@task(name="digest_file", timeout=6 * 3600)
+@task(
+    name="digest_file",
+    timeout=6 * 3600,
+    description=gettext_noop(
+        "Count what is in a log or CSV file: levels, hours, percentiles, top values."
+    ),
+)
 def digest_file(
     path: Path,
     kind: Literal["auto", "log", "csv"] = "auto",

@@ -27,6 +27,7 @@ from tasks.builtin._text import first_line, show_path, show_size, within_budget
 from tasks.errors import TaskFailed
 from tasks.registry import task
 from tasks.text import gettext as _
+from tasks.text import gettext_noop
 from tasks.worker.context import JobContext, current_job
 
 #: Lists in the result are cut here; the report file has every checksum.
@@ -35,7 +36,13 @@ LARGEST, GROUPS, COPIES, PROBLEMS = 100, 50, 10, 50
 Algorithm = Literal["sha256", "sha1", "sha512", "blake2b", "md5"]
 
 
-@task(name="checksums", timeout=6 * 3600)
+@task(
+    name="checksums",
+    timeout=6 * 3600,
+    description=gettext_noop(
+        "Compute the checksums of all files under a path and find duplicates."
+    ),
+)
 def checksums(
     path: Path,
     report: OptionalPath = None,

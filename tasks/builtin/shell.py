@@ -23,6 +23,7 @@ from tasks.errors import TaskFailed
 from tasks.process import die_with_parent
 from tasks.registry import task
 from tasks.text import gettext as _
+from tasks.text import gettext_noop, join_sentences
 from tasks.worker.context import current_job
 
 #: Of the output so many bytes are kept from its beginning and from its end.
@@ -41,7 +42,13 @@ DRAIN = 0.5
 SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
 
 
-@task(name="run_command", timeout=24 * 3600 + 60)
+@task(
+    name="run_command",
+    timeout=24 * 3600 + 60,
+    description=gettext_noop(
+        "Run a command on the worker's host; off unless TASKYARD_SHELL allows it."
+    ),
+)
 async def run_command(
     command: Annotated[list[str], Field(min_length=1)],
     folder: OptionalPath = None,
@@ -172,7 +179,8 @@ def _program(command: list[str], folder: Path | None) -> str:
         return os.path.abspath(found)
     sentence = _("There is no program %(program)s on this worker's host.")
     if len(command) == 1 and " " in name.strip():
-        sentence += " " + _("Give the program and its arguments one by one.")
+        advice = _("Give the program and its arguments one by one.")
+        sentence = join_sentences(sentence, advice)
     elif Path(path).is_file():
         sentence = _("%(program)s is no program: it may not be executed.")
     raise TaskFailed(sentence % {"program": printable(name)})
@@ -239,7 +247,7 @@ def _failed(command: list[str], code: int, output: _Output) -> TaskFailed:
             "%(command)s ended with exit code %(code)s; allow_failure would accept it."
         )
     facts = {"command": _show(command), "code": code, "signal": _signal_name(-code)}
-    return TaskFailed(f"{sentence % facts} {output.last()}")
+    return TaskFailed(join_sentences(sentence % facts, output.last()))
 
 
 def _signal_name(number: int) -> str:
@@ -255,7 +263,7 @@ def _timed_out(command: list[str], seconds: float, output: _Output) -> TaskFaile
         " or find out what it waits for."
     )
     facts = {"command": _show(command), "seconds": f"{seconds:g}"}
-    return TaskFailed(f"{sentence % facts} {output.last()}")
+    return TaskFailed(join_sentences(sentence % facts, output.last()))
 
 
 def _show(command: list[str]) -> str:

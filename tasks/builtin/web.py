@@ -15,6 +15,7 @@ from tasks.builtin._text import printable
 from tasks.errors import TaskFailed
 from tasks.registry import task
 from tasks.text import gettext as _
+from tasks.text import gettext_noop
 from tasks.worker.context import current_job
 
 #: Redirects that are followed.
@@ -25,7 +26,13 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DAY = 86_400
 
 
-@task(name="check_url", timeout=330)
+@task(
+    name="check_url",
+    timeout=330,
+    description=gettext_noop(
+        "Check that a web address answers, how fast, and with the expected text."
+    ),
+)
 async def check_url(
     url: str,
     expect_text: str = "",

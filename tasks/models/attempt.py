@@ -9,25 +9,26 @@ from tasks.states import State
 class Attempt(models.Model):
     """One try of a job, by one worker; RQ calls it an execution."""
 
-    id = models.CharField(max_length=64, primary_key=True)
+    id = models.CharField(_("id"), max_length=64, primary_key=True)
     #: The job's id; no foreign key, so that events may arrive in any order.
-    job_key = models.CharField(max_length=255)
-    number = models.PositiveIntegerField(default=1)
+    job_key = models.CharField(_("job"), max_length=255)
+    number = models.PositiveIntegerField(_("number"), default=1)
     state = models.CharField(
+        _("state"),
         max_length=16,
         choices=[(s.value, s.value) for s in State],
         default=State.STARTED,
     )
     #: The late result of an attempt that had lost its lease; it changed nothing.
-    superseded = models.BooleanField(default=False)
-    worker = models.CharField(max_length=255, blank=True)
-    host = models.CharField(max_length=255, blank=True)
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    error = models.CharField(max_length=200, blank=True)
-    message = models.TextField(blank=True)
-    traceback = models.TextField(blank=True)
-    log = models.TextField(blank=True)
+    superseded = models.BooleanField(_("superseded"), default=False)
+    worker = models.CharField(_("worker"), max_length=255, blank=True)
+    host = models.CharField(_("host"), max_length=255, blank=True)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+    error = models.CharField(_("error"), max_length=200, blank=True)
+    message = models.TextField(_("message"), blank=True)
+    traceback = models.TextField(_("traceback"), blank=True)
+    log = models.TextField(_("log"), blank=True)
 
     class Meta:
         verbose_name = _("attempt")

@@ -8,13 +8,13 @@ from django.utils.translation import gettext_lazy as _
 class Audit(models.Model):
     """Who did what to which job, written in the same transaction as the act."""
 
-    at = models.DateTimeField(default=timezone.now)
-    actor = models.CharField(max_length=200)
-    via = models.CharField(max_length=16)
-    verb = models.CharField(max_length=32)
-    target = models.CharField(max_length=255)
-    reason = models.CharField(max_length=500, blank=True)
-    result = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    actor = models.CharField(_("actor"), max_length=200)
+    via = models.CharField(_("by way of"), max_length=16)
+    verb = models.CharField(_("action"), max_length=32)
+    target = models.CharField(_("target"), max_length=255)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    result = models.CharField(_("result"), max_length=500, blank=True)
 
     class Meta:
         verbose_name = _("audit entry")

@@ -40,42 +40,45 @@ class Job(models.Model):
     recorder from events with a higher `seq`, so that a late event changes nothing.
     """
 
-    id = models.CharField(max_length=255, primary_key=True)
-    task = models.CharField(max_length=255)
-    queue = models.CharField(max_length=200)
+    id = models.CharField(_("id"), max_length=255, primary_key=True)
+    task = models.CharField(_("task"), max_length=255)
+    queue = models.CharField(_("queue"), max_length=200)
     state = models.CharField(
+        _("state"),
         max_length=16,
         choices=[(s.value, s.value) for s in State],
         default=State.CREATED,
     )
-    seq = models.PositiveIntegerField(default=0)
-    args = models.JSONField(default=list)
-    kwargs = models.JSONField(default=dict)
+    seq = models.PositiveIntegerField(_("sequence"), default=0)
+    args = models.JSONField(_("arguments by position"), default=list)
+    kwargs = models.JSONField(_("arguments by name"), default=dict)
     #: What stands in for arguments that this process cannot or must not read.
-    unreadable = models.CharField(max_length=500, blank=True)
-    description = models.TextField(blank=True)
-    tags = models.JSONField(default=list)
-    timeout = models.IntegerField(null=True)
-    retries = models.PositiveIntegerField(default=0)
-    backoff = models.FloatField(default=0)
-    at_front = models.BooleanField(default=False)
-    allow_failure = models.BooleanField(default=False)
-    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - NULLs do not collide
-    submitted_by = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    unreadable = models.CharField(_("unreadable because"), max_length=500, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    tags = models.JSONField(_("tags"), default=list)
+    timeout = models.IntegerField(_("timeout, seconds"), null=True)
+    retries = models.PositiveIntegerField(_("retries"), default=0)
+    backoff = models.FloatField(_("back-off, seconds"), default=0)
+    at_front = models.BooleanField(_("at the front"), default=False)
+    allow_failure = models.BooleanField(_("despite failures"), default=False)
+    idempotency_key = models.CharField(  # noqa: DJ001 - NULLs do not collide
+        _("idempotency key"), max_length=255, null=True, blank=True
+    )
+    submitted_by = models.CharField(_("submitted by"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("submitted at"), default=timezone.now)
     #: When the scheduler last pushed what its submitter could not.
-    pushed_at = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)
-    enqueued_at = models.DateTimeField(null=True)
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    worker = models.CharField(max_length=255, blank=True)
-    attempt_count = models.PositiveIntegerField(default=0)
-    progress = models.JSONField(null=True)
-    result = models.TextField(blank=True)
-    result_size = models.PositiveIntegerField(default=0)
-    error = models.CharField(max_length=200, blank=True)
-    message = models.TextField(blank=True)
+    pushed_at = models.DateTimeField(_("pushed again at"), null=True)
+    due_at = models.DateTimeField(_("due at"), null=True)
+    enqueued_at = models.DateTimeField(_("queued at"), null=True)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+    worker = models.CharField(_("worker"), max_length=255, blank=True)
+    attempt_count = models.PositiveIntegerField(_("attempts"), default=0)
+    progress = models.JSONField(_("progress"), null=True)
+    result = models.TextField(_("result"), blank=True)
+    result_size = models.PositiveIntegerField(_("result size, bytes"), default=0)
+    error = models.CharField(_("error"), max_length=200, blank=True)
+    message = models.TextField(_("message"), blank=True)
 
     objects = JobQuerySet.as_manager()
 
@@ -126,8 +129,8 @@ class Job(models.Model):
 class Dependency(models.Model):
     """One edge: `child` waits for `parent`. Ids, because either may be pruned."""
 
-    child = models.CharField(max_length=255)
-    parent = models.CharField(max_length=255)
+    child = models.CharField(_("waiting job"), max_length=255)
+    parent = models.CharField(_("awaited job"), max_length=255)
 
     class Meta:
         verbose_name = _("dependency")

@@ -18,12 +18,12 @@ PREFIX = "ty"
 class ApiToken(models.Model):
     """A bearer token of the REST API; only the hash of its secret is kept."""
 
-    name = models.CharField(max_length=100, unique=True)
-    key = models.CharField(max_length=12, unique=True)
-    digest = models.CharField(max_length=64)
-    created_at = models.DateTimeField(default=timezone.now)
-    last_used_at = models.DateTimeField(null=True)
-    read_only = models.BooleanField(default=False)
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    key = models.CharField(_("key"), max_length=12, unique=True)
+    digest = models.CharField(_("digest"), max_length=64)
+    created_at = models.DateTimeField(_("made at"), default=timezone.now)
+    last_used_at = models.DateTimeField(_("last used at"), null=True)
+    read_only = models.BooleanField(_("read-only"), default=False)
 
     class Meta:
         verbose_name = _("API token")

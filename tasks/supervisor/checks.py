@@ -14,6 +14,7 @@ from tasks.conf import Config
 from tasks.errors import BrokerUnavailable, ConfigurationError
 from tasks.supervisor.options import Address, join_address
 from tasks.text import gettext as _
+from tasks.text import name_problem
 
 #: Seconds to wait for PostgreSQL; without it, an address that swallows packets would be
 #: waited for over two minutes.
@@ -52,9 +53,9 @@ def check_redis() -> None:
         with broker_errors():
             get_client().ping()
     except BrokerUnavailable as error:
-        raise ConfigurationError(f"REDIS_URL: {error}") from error
+        raise ConfigurationError(name_problem("REDIS_URL", str(error))) from error
     except ValueError as error:  # redis-py's word for a URL that it cannot read
-        raise ConfigurationError(f"REDIS_URL: {error}") from error
+        raise ConfigurationError(name_problem("REDIS_URL", str(error))) from error
 
 
 def check_database(config: Config) -> None:

@@ -66,7 +66,7 @@ WORKER = WorkerInfo(
 
 SNAPSHOT = Snapshot(
     at=NOW,
-    redis=RedisHealth("9.1.2", 1, 0, "noeviction", aof=True),
+    redis=RedisHealth("Valkey", "9.1.2", 1, 0, "noeviction", aof=True),
     queues=(),
     workers=(WORKER,),
     delayed=0,

@@ -67,6 +67,8 @@ def test_the_file_is_read_and_the_environment_wins(
             "short",
             "SECRET_KEY: is shorter than 32 characters; leave it out and one is made",
         ),
+        ("TASKYARD_LANGUAGE", "de", "TASKYARD_LANGUAGE: must be one of en, zh-hans"),
+        ("TASKYARD_SHELL", "perhaps", "TASKYARD_SHELL: must be true or false"),
     ],
 )
 def test_a_wrong_value_is_named(
@@ -74,6 +76,28 @@ def test_a_wrong_value_is_named(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert refusal() == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh-hans"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8", "LC_MESSAGES": "zh_CN"}, "zh-hans"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "", "TASKYARD_LANGUAGE": "en"}, "en"),
+        ({"LC_ALL": "C", "TASKYARD_LANGUAGE": "zh-hans"}, "zh-hans"),
+    ],
+)
+def test_the_language_is_set_or_the_system_s(
+    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "TASKYARD_LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert get_config().language() == language
 
 
 def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def make_worker(
 def make_snapshot(
     *workers: WorkerInfo, liveness: dict[str, datetime] | None = None
 ) -> Snapshot:
-    health = RedisHealth("8", 0, 0, "noeviction", aof=True)
+    health = RedisHealth("Redis", "8", 0, 0, "noeviction", aof=True)
     return Snapshot(NOW, health, (), workers, 0, 0, liveness or {})
 
 
@@ -110,6 +110,21 @@ def test_a_parent_that_did_not_finish_blocks_for_ever(state: str) -> None:
 def test_a_failed_parent_is_no_obstacle_where_failure_is_allowed() -> None:
     job = create_job(state=State.DEFERRED, allow_failure=True)
     assert not explain(job, make_snapshot(), [Relative("a", state="failed")]).is_bad
+
+
+def test_a_blocked_job_whose_parents_have_ended_waits_for_no_made_up_one() -> None:
+    job = create_job(state=State.DEFERRED)
+    ended = explain(job, make_snapshot(), [Relative("a", state="finished")])
+    assert "have ended" in ended.sentence
+    unknown = explain(job, make_snapshot())
+    assert "not known" in unknown.sentence
+    assert {ended.is_bad, unknown.is_bad} == {False}
+
+
+def test_a_parent_that_is_gone_is_not_waited_for() -> None:
+    job = create_job(state=State.DEFERRED, allow_failure=True)
+    parents = [Relative("a", state="started"), Relative("b")]
+    assert "one job" in explain(job, make_snapshot(), parents).sentence
 
 
 def test_a_delayed_job_without_a_scheduler_is_stuck() -> None:

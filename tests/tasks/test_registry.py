@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.utils.translation import override
 
 from tasks.conf import PROJECT_ROOT, Config
 from tasks.errors import ConfigurationError, InvalidArguments, TaskNotRegistered
@@ -25,6 +27,15 @@ def test_the_decorator_keeps_its_policy() -> None:
     task = sample.greet.task
     assert (task.queue, task.tags, task.timeout) == ("emails", ("mail",), 30)
     assert task.description == "Greet somebody."
+
+
+def test_a_summary_speaks_the_language_of_its_reader() -> None:
+    task = registry.get("check_url")
+    assert task.summary == task.description
+    with override("zh-hans"):
+        assert task.summary.startswith("检查")
+        assert sample.greet.task.summary == "Greet somebody."
+        assert replace(task, description="").summary == ""
 
 
 def test_an_unknown_name_brings_the_nearest_one() -> None:

@@ -13,7 +13,7 @@ from tasks.demo import Demo, recipes
 
 
 class Command(BaseCommand):
-    help = "Keep the built-in tasks busy, so that the pages show a living board."
+    help = _("Keep the built-in tasks busy, so that the pages show a living board.")
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -19,7 +19,9 @@ from tasks.supervisor.run import Installation
 
 
 class Command(BaseCommand):
-    help = "Run all of Taskyard on this machine: pages, workers, scheduler, recorder."
+    help = _(
+        "Run all of Taskyard on this machine: pages, workers, scheduler, recorder."
+    )
     # They import every page; the web process does that anyway.
     requires_system_checks = ()
 

@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.pages.account import make_sign_in_link
+from tests.dashboard.soup import Soup
 from tests.factories import VIEWER, create_user
 
 pytestmark = pytest.mark.django_db
@@ -131,3 +132,11 @@ def test_an_unknown_theme_is_not_kept(client: Client) -> None:
 def test_the_language_is_remembered(client: Client) -> None:
     client.post("/language/", {"language": "zh-hans", "next": "/sign-in/"})
     assert b'lang="zh-hans"' in client.get("/sign-in/").content
+
+
+def test_each_language_is_offered_in_its_own_name(client: Client) -> None:
+    for language in ("en", "zh-hans"):
+        client.post("/language/", {"language": language})
+        soup = Soup(client.get("/sign-in/").content)
+        names = [button.text for button in soup.find_all("button", name="language")]
+        assert names == ["English", "简体中文"]

@@ -68,7 +68,7 @@ def test_failures_of_the_day_lead_to_their_jobs(
     create_job(state=State.FAILED, queue="a b")
     show_snapshot(make_snapshot(queues=[make_queue("a b")]))
     (link,) = row(viewer, "a b").find_all("a", **{"class": "bad"})
-    assert link.attrs["href"] == "/jobs/?state=failed&queue=a%20b"
+    assert link.attrs["href"] == "/jobs/?state=failed,lost,quarantined&queue=a%20b"
 
 
 def test_markup_in_a_name_is_text(viewer: Client, show_snapshot: Show) -> None:

@@ -70,7 +70,9 @@ def test_the_other_processes_are_listed(viewer: Client, show_snapshot: Show) -> 
     show_snapshot(make_snapshot())
     soup = Soup(viewer.get("/workers/").content)
     assert soup.find("tr", id="process-scheduler:vm-3:7")
-    assert soup.find("tr", id="process-redis")
+    redis = soup.find("tr", id="process-redis")
+    assert redis
+    assert "Valkey 9.1" in redis.text
 
 
 def test_no_worker_shows_the_command(viewer: Client, show_snapshot: Show) -> None:

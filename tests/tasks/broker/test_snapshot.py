@@ -26,6 +26,7 @@ def worker(version: str = "taskyard 0.1", age: float = 0) -> WorkerInfo:
 def test_an_empty_redis_is_a_snapshot_too() -> None:
     snapshot = read_snapshot()
     assert (snapshot.queues, snapshot.workers, snapshot.events_lag) == ((), (), 0)
+    assert snapshot.redis.product == "Valkey"
     assert snapshot.redis.policy == "noeviction"
     assert snapshot.redis.aof
 

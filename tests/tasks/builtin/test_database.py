@@ -249,7 +249,7 @@ def postgres() -> Iterator[str]:
 
     data = str(folder / "data")
     run("initdb", "-D", data, "-U", "owner", "-A", "scram-sha-256", "--no-sync",
-        f"--pwfile={folder / 'password'}")  # fmt: skip
+        "--locale=C", "--encoding=UTF8", f"--pwfile={folder / 'password'}")  # fmt: skip
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
     run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
     try:
