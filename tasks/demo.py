@@ -27,6 +27,9 @@ MOST_FILES = 3
 #: The demo's log begins anew when it is larger than so many bytes.
 LOG_LIMIT = 1024 * 1024
 
+#: The size of the demo's long log: its digest takes some seconds, and is seen running.
+LONG_LOG = 48 * 1024 * 1024
+
 #: Seconds between two submissions: at first for somebody who watches, later for days.
 LIVELY_PAUSE, QUIET_PAUSE = (0.5, 3.0), (15.0, 45.0)
 
@@ -52,6 +55,7 @@ def recipes(folder: Path, page: str, *, commands: bool) -> list[Recipe]:
     checks, reports, backups = QUEUES
     log, venv, missing = folder / "demo.log", Path(sys.prefix), folder / "missing"
     read_log = Recipe("digest_file", {"path": str(log)}, reports)
+    read_long = Recipe("digest_file", {"path": str(folder / "long.log")}, reports)
     copies = Recipe("checksums", {"path": str(folder / "backups")}, reports)
     listed = {"path": str(PROJECT_ROOT / "tasks"), "report": str(folder / "reports")}
     made = [
@@ -59,8 +63,9 @@ def recipes(folder: Path, page: str, *, commands: bool) -> list[Recipe]:
         Recipe("check_url", {"url": f"{page}/healthz"}, checks, {"tags": ["health"]}),
         Recipe("check_url", {"url": f"{page}/healthz"}, checks, {"delay": 30}),
         Recipe("checksums", {"path": str(venv)}, reports, {"tags": ["large"]}),
-        # Python's own library takes some seconds: long enough to be seen running.
         Recipe("checksums", {"path": sysconfig.get_path("stdlib")}, reports),
+        read_long,
+        read_long,
         Recipe("checksums", listed, reports, then=read_log),
         Recipe("checksums", {"path": str(PROJECT_ROOT / "static")}, reports),
         Recipe("backup_database", {"folder": str(folder / "backups")}, backups),
@@ -77,6 +82,23 @@ def recipes(folder: Path, page: str, *, commands: bool) -> list[Recipe]:
     if commands:
         made.append(Recipe("run_command", {"command": ["uptime"]}, checks))
     return made
+
+
+def write_long_log(folder: Path, size: int = LONG_LOG) -> None:
+    """Write the demo's long log, unless it is there: a day of requests, one a line."""
+    path = folder / "long.log"
+    if path.exists() and path.stat().st_size >= size:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    random = Random(1)  # noqa: S311 - the same log each time
+    with path.open("w") as log:
+        while log.tell() < size:
+            level = random.choice(("INFO", "INFO", "INFO", "WARNING", "ERROR"))
+            clock = f"{random.randrange(24):02d}:{random.randrange(60):02d}"
+            took = random.lognormvariate(3, 1)
+            log.write(
+                f"2026-01-01 {clock}:00 {level} request took {took:.1f} ms\n" * 20
+            )
 
 
 def count_waiting() -> int:

@@ -18,6 +18,7 @@ from tasks.demo import (
     Demo,
     keep_newest,
     recipes,
+    write_long_log,
 )
 from tasks.registry import registry
 from tasks.submission import Handle
@@ -102,3 +103,12 @@ def test_its_log_begins_anew_when_it_is_large(tmp_path: Path) -> None:
     log.write_text("x" * (LOG_LIMIT + 1))
     make_demo(tmp_path, Yard()).step()
     assert log.stat().st_size < 1000
+
+
+def test_the_long_log_is_written_once(tmp_path: Path) -> None:
+    write_long_log(tmp_path / "demo", size=10_000)
+    log = tmp_path / "demo" / "long.log"
+    assert 10_000 <= log.stat().st_size < 15_000
+    written_at = log.stat().st_mtime_ns
+    write_long_log(tmp_path / "demo", size=10_000)
+    assert log.stat().st_mtime_ns == written_at

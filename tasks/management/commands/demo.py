@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
 from tasks.conf import get_config
-from tasks.demo import Demo, recipes
+from tasks.demo import Demo, recipes, write_long_log
 
 
 class Command(BaseCommand):
@@ -27,6 +27,7 @@ class Command(BaseCommand):
         config = get_config()
         folder = config.taskyard_data / "demo"
         made = recipes(folder, options["page"], commands=config.taskyard_shell)
+        write_long_log(folder)
         began_at = time.monotonic()
         demo = Demo(folder, made, lambda: time.monotonic() - began_at)
         ended = threading.Event()
