@@ -207,3 +207,10 @@ def print_without_end(megabytes: int) -> None:
     """Print much and never end the line."""
     for _ in range(megabytes):
         print("x" * 1_000_000, end="")  # noqa: T201
+
+
+@task
+async def block(seconds: float) -> str:
+    """Compute on the loop, where a coroutine should wait."""
+    time.sleep(seconds)
+    return "at last"

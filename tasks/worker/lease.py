@@ -40,6 +40,8 @@ class Heart:
     #: Told of a job whose lease is gone: another worker may have it.
     lost: Callable[[str], None]
     loop_lag: float = 0.0
+    #: When the loop last came by here, in seconds of time.monotonic().
+    beaten_at: float = field(default_factory=time.monotonic)
     _born: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def run(self) -> None:
@@ -48,7 +50,8 @@ class Heart:
         while True:
             due = time.monotonic() + RENEW_EVERY
             await asyncio.sleep(RENEW_EVERY)
-            self.loop_lag = max(0.0, time.monotonic() - due)
+            self.beaten_at = time.monotonic()
+            self.loop_lag = max(0.0, self.beaten_at - due)
             full = time.monotonic() - beaten >= BEAT_EVERY
             if full:
                 beaten = time.monotonic()

@@ -27,6 +27,7 @@ from tasks.worker.context import JobContext
 from tasks.worker.lease import Heart
 from tasks.worker.output import Output
 from tasks.worker.settle import Settler
+from tasks.worker.understudy import Understudy
 from tasks.worker.waiting import Doorbell
 
 logger = logging.getLogger(__name__)
@@ -75,11 +76,14 @@ class Worker:
         loops = [self.settler.run, self.output.run, self.heart.run]
         loops += [partial(listen, self.engine, self._obey), self._release_children]
         background = [asyncio.create_task(_keep(loop)) for loop in loops]
+        understudy = Understudy(self._held, lambda: self.heart.beaten_at)
+        understudy.start()
         self.pool.warm_up()
         try:
             await self._claim_until_stopped()
             await self._drain()
         finally:
+            understudy.stop()
             for task in background:
                 task.cancel()
             await self._leave()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.broker.engine import LEASE_FOR
+from tasks.broker.upkeep import take_back
 from tests.conftest import wait_until
-from tests.engine import client, events, push_job, status
+from tests.engine import client, events, kinds, push_job, status
 from tests.integration.conftest import START, Fleet
 
 pytestmark = pytest.mark.integration
@@ -46,3 +48,10 @@ def test_endless_output_is_cut_and_does_not_reach_the_console(fleet: Fleet) -> N
     assert client().memory_usage("taskyard:log:print_without_end") < 12_000_000
     worker.terminate()
     assert len(worker.communicate(timeout=20)[0]) < 10_000
+
+
+def test_a_coroutine_that_blocks_the_loop_past_its_lease_keeps_it(fleet: Fleet) -> None:
+    fleet.worker("--children", "0")
+    push("block", "async", seconds=LEASE_FOR + 3)
+    wait_until(lambda: take_back("default") or status("block") == "finished", 40)
+    assert kinds("block") == ["pushed", "started", "finished"]
