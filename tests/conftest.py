@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+from django.utils import translation
 
 from tasks.broker.client import get_client
+from tests.services import chosen_database
 
 T = TypeVar("T")
 
@@ -25,3 +27,19 @@ def clean_broker() -> Iterator[None]:
     """Give each test an empty Redis."""
     yield
     get_client().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def default_language() -> Iterator[None]:
+    """Let no test hear the language in which another one asked for a page."""
+    yield
+    translation.deactivate()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Leave a PostgreSQL database to its server's end.
+
+    Threads may have connections to it, which would not let it be dropped.
+    """
+    return chosen_database() == "postgresql"

@@ -18,7 +18,6 @@ CEILING = 300
 LONG_FILES = {
     "static/taskyard.css",
     "tests/dashboard/pages/test_jobs.py",
-    "tests/tasks/builtin/test_database.py",
     "tests/tasks/builtin/test_web.py",
 }
 

@@ -14,7 +14,8 @@ from tasks.policy import Actor
 from tasks.states import State
 from tests.factories import VIEWER, create_job, create_user
 
-pytestmark = pytest.mark.django_db
+# What renders closes its connection, and with it a transaction around the test.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 VIEW = frozenset({"tasks.view_job"})
 
@@ -127,7 +128,6 @@ def test_a_stream_ends_when_its_session_does(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(scene())
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_right_to_watch_ends_with_permission_or_session() -> None:
     user = create_user(permissions=VIEWER)
     client = Client()
@@ -150,7 +150,6 @@ def test_the_right_to_watch_ends_with_permission_or_session() -> None:
     assert not may_watch()
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_stream_is_neither_kept_nor_buffered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,6 +18,7 @@ from tasks.broker import keys
 from tasks.broker.client import get_client
 from tasks.conf import PROJECT_ROOT
 from tests.conftest import wait_until
+from tests.ledgers import Ledger, own_ledger
 
 Process = subprocess.Popen[bytes]
 
@@ -85,6 +86,13 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
+def ledger(folder: Path) -> Iterator[Ledger]:
+    """An empty ledger; `ledger.environment` tells processes of it."""
+    with own_ledger(folder) as made:
+        yield made
+
+
+@pytest.fixture
 def make_fleet() -> Iterator[Callable[..., Fleet]]:
     fleets: list[Fleet] = []
 
@@ -101,6 +109,18 @@ def make_fleet() -> Iterator[Callable[..., Fleet]]:
 def fleet(make_fleet: Callable[..., Fleet], folder: Path) -> Fleet:
     """Processes on the Redis of this test run, without a ledger."""
     return make_fleet(REDIS_URL=os.environ["REDIS_URL"], TASKYARD_DATA=str(folder))
+
+
+@pytest.fixture
+def misfits_fleet(make_fleet: Callable[..., Fleet], fleet: Fleet) -> Fleet:
+    """Processes that know the tasks of tests.misfits, and functions that RQ would run."""
+    return make_fleet(
+        **{
+            **fleet.environment,
+            "TASKYARD_TASKS": "tests.sample,tests.misfits",
+            "TASKYARD_RQ_MODULES": "tests.plain,tests.misfits,tests.absent,tests.leaver",
+        }
+    )
 
 
 def children_of(pid: int) -> list[int]:

@@ -13,6 +13,7 @@ import pytest
 
 from tasks.conf import PROJECT_ROOT
 from tests.integration.test_up import PATIENCE, Up, environment
+from tests.ledgers import Ledger
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +28,7 @@ def blocks(language: str) -> list[str]:
 def installation(tmp_path: Path) -> Iterator[tuple[Up, Path]]:
     """Taskyard, started from a folder with the README's own jobs.py."""
     (tmp_path / "jobs.py").write_text(blocks("python")[0])
-    up = Up(tmp_path / "data", "--workers", "1", tasks="jobs")
+    up = Up(Ledger(tmp_path / "data"), "--workers", "1", tasks="jobs")
     up.wait_until_said("Taskyard runs at")
     yield up, tmp_path
     up.end()

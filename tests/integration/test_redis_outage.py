@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tasks.broker.embedded import EmbeddedServer
 from tests.conftest import wait_until
 from tests.integration.conftest import START, Fleet
+from tests.ledgers import Ledger
 
 pytestmark = pytest.mark.integration
 
@@ -34,66 +35,62 @@ while not enough.exists():
 """
 
 
-class Ledger:
-    """The database file, looked at from outside."""
+@dataclass
+class Jobs:
+    """The ledger's jobs, looked at from outside."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    ledger: Ledger
 
     def states(self) -> Counter[str]:
-        with closing(sqlite3.connect(self.path, timeout=20)) as connection:
-            rows = connection.execute(
-                "SELECT state, COUNT(*) FROM tasks_job GROUP BY 1"
-            )
-            return Counter(dict(rows.fetchall()))
+        rows = self.ledger.rows("SELECT state, COUNT(*) FROM tasks_job GROUP BY 1")
+        return Counter(dict(rows))
 
     def count(self) -> int:
         return self.states().total()
 
     def ids(self, task: str) -> set[str]:
-        where = f"WHERE task LIKE 'tests.sample.{task}%'"
-        with closing(sqlite3.connect(self.path, timeout=20)) as connection:
-            rows = connection.execute(f"SELECT id FROM tasks_job {where}")  # noqa: S608
-            return {row[0] for row in rows}
+        return set(self._of("id", task))
 
     def attempts_of_waiters(self) -> list[int]:
         """How often those jobs ran that were running when Redis went away."""
-        where = "WHERE task LIKE 'tests.sample.wait_for%'"
-        with closing(sqlite3.connect(self.path, timeout=20)) as connection:
-            rows = connection.execute(f"SELECT attempt_count FROM tasks_job {where}")  # noqa: S608
-            return [row[0] for row in rows]
+        return self._of("attempt_count", "wait_for")
+
+    def _of(self, column: str, task: str) -> list[Any]:
+        where = f"WHERE task LIKE 'tests.sample.{task}%'"
+        rows = self.ledger.rows(f"SELECT {column} FROM tasks_job {where}")  # noqa: S608
+        return [row[0] for row in rows]
 
 
 def test_ten_seconds_without_redis_lose_nothing_and_double_nothing(
-    make_fleet: Callable[..., Fleet], folder: Path
+    make_fleet: Callable[..., Fleet], folder: Path, ledger: Ledger
 ) -> None:
     server = EmbeddedServer(folder)
     server.start()
-    fleet = make_fleet(REDIS_URL=server.url, TASKYARD_DATA=str(folder))
+    fleet = make_fleet(REDIS_URL=server.url, **ledger.environment)
     fleet.run("manage.py", "migrate", "--verbosity", "0")
-    ledger, noted = Ledger(folder / "taskyard.sqlite3"), folder / "noted"
+    jobs, noted = Jobs(ledger), folder / "noted"
     for words in (["recorder"], ["scheduler"], ["worker", "--children", "2"]):
         fleet.manage(*words)
     enough, back = folder / "enough", folder / "back"
     submitter = fleet.start("-c", SUBMITTER, str(enough), str(noted), str(back))
     try:
-        wait_until(lambda: ledger.states()["finished"] > 20, START)
+        wait_until(lambda: jobs.states()["finished"] > 20, START)
         server.stop()
-        before, back_at = ledger.count(), time.monotonic() + OUTAGE
+        before, back_at = jobs.count(), time.monotonic() + OUTAGE
         wait_until(lambda: time.monotonic() > back_at, OUTAGE + 5)
         assert submitter.poll() is None
-        assert ledger.count() > before, "submissions went on without Redis"
+        assert jobs.count() > before, "submissions went on without Redis"
         server.start()
-        wait_until(lambda: ledger.count() > before + 50, START)
+        wait_until(lambda: jobs.count() > before + 50, START)
         back.touch()
         enough.touch()
         assert submitter.wait(15) == 0
         # A claim whose answer was cut off is taken back when its lease has ended.
-        wait_until(lambda: set(ledger.states()) == {"finished"}, START)
+        wait_until(lambda: set(jobs.states()) == {"finished"}, START)
         runs = Counter(noted.read_text().split())
-        assert set(runs) == ledger.ids("note")
+        assert set(runs) == jobs.ids("note")
         assert set(runs.values()) == {1}
-        assert ledger.attempts_of_waiters() == [1, 1], "what ran meanwhile ran on"
+        assert jobs.attempts_of_waiters() == [1, 1], "what ran meanwhile ran on"
     finally:
         fleet.end()
         server.stop()

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import wait_until
 from tests.integration.conftest import START, Fleet
+from tests.ledgers import Ledger
 
 pytestmark = pytest.mark.integration
 
@@ -30,10 +29,10 @@ print(json.dumps([[handle.id, handle.created] for handle in handles]))
 
 
 def test_two_processes_that_use_the_same_keys_get_the_same_jobs(
-    make_fleet: Callable[..., Fleet], folder: Path
+    make_fleet: Callable[..., Fleet], folder: Path, ledger: Ledger
 ) -> None:
     """Redis is away, which is none of their business."""
-    fleet = make_fleet(REDIS_URL="unix:///nowhere.sock", TASKYARD_DATA=str(folder))
+    fleet = make_fleet(REDIS_URL="unix:///nowhere.sock", **ledger.environment)
     fleet.run("manage.py", "migrate", "--verbosity", "0")
     racers = [fleet.start("-c", RACER, str(folder)) for _ in range(2)]
     wait_until(lambda: len(list(folder.glob("ready-*"))) == 2, START)
@@ -41,5 +40,4 @@ def test_two_processes_that_use_the_same_keys_get_the_same_jobs(
     one, two = (json.loads(racer.communicate(timeout=START)[0]) for racer in racers)
     assert [job_id for job_id, _created in one] == [job_id for job_id, _created in two]
     assert all(first[1] != second[1] for first, second in zip(one, two, strict=True))
-    with closing(sqlite3.connect(folder / "taskyard.sqlite3")) as connection:
-        assert connection.execute("SELECT COUNT(*) FROM tasks_job").fetchone() == (30,)
+    assert ledger.rows("SELECT COUNT(*) FROM tasks_job") == [(30,)]

@@ -6,18 +6,17 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tasks.conf import PROJECT_ROOT
 from tests.conftest import wait_until
+from tests.ledgers import Ledger, own_ledger
 
 pytestmark = pytest.mark.integration
 
@@ -34,8 +33,9 @@ def free_port() -> int:
 class Up:
     """One running `manage.py up`."""
 
-    def __init__(self, data: Path, *options: str, tasks: str = "") -> None:
-        self.data = data
+    def __init__(self, ledger: Ledger, *options: str, tasks: str = "") -> None:
+        self.ledger = ledger
+        self.data = data = ledger.data
         self.port = free_port()
         self.output = data.with_suffix(f".{self.port}.log")
         with self.output.open("w") as output:
@@ -43,7 +43,7 @@ class Up:
                 up_command(data, self.port, *options),
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment(TASKYARD_TASKS=tasks),
+                env=environment(TASKYARD_TASKS=tasks, **ledger.environment),
                 cwd=data.parent,
             )
 
@@ -100,11 +100,17 @@ def read(pid: int, name: str) -> bytes:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with own_ledger(tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def up(ledger: Ledger) -> Iterator[Callable[..., Up]]:
     started: list[Up] = []
 
     def start(*options: str) -> Up:
-        started.append(Up(tmp_path / "data", *options))
+        started.append(Up(ledger, *options))
         return started[-1]
 
     yield start
@@ -175,12 +181,7 @@ def test_the_first_link_signs_in_and_the_second_start_keeps_all(
     second = up("--workers", "1")
     second.wait_until_said("Stop it with Ctrl-C.")
     assert "password" not in second.said()
-    assert users(second.data) == ["admin"]
-
-
-def users(data: Path) -> list[str]:
-    with closing(sqlite3.connect(data / "taskyard.sqlite3")) as ledger:
-        return [row[0] for row in ledger.execute("SELECT username FROM auth_user")]
+    assert second.ledger.rows("SELECT username FROM auth_user") == [("admin",)]
 
 
 def test_nothing_outlives_a_supervisor_that_is_killed(up: Callable[..., Up]) -> None:

@@ -23,8 +23,8 @@ def test_problems_are_joined_as_the_language_does() -> None:
 def test_texts_stay_english_where_no_app_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(text.apps, "apps_ready", False)
     with override("zh-hans"):
+        monkeypatch.setattr(text.apps, "apps_ready", False)
         assert text.gettext("is required") == "is required"
         assert text.ngettext("One job.", "two", 1) == "One job."
         assert text.join_sentences("One.", "Two.") == "One. Two."

@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -22,6 +21,7 @@ from tasks.builtin.database import backup_database
 from tasks.errors import TaskFailed
 from tasks.worker.context import JobContext, enter_job
 from tests.conftest import wait_until
+from tests.postgres import Cluster, find_program, require_postgres
 from tests.tasks.builtin.conftest import Configure
 from tests.tasks.builtin.memory import growth_in_mb
 
@@ -225,38 +225,12 @@ def test_memory_does_not_grow_with_the_database(tmp_path: Path) -> None:
     assert grown < 40
 
 
-def postgres_program(name: str) -> str:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    path = str(found[-1]) if found else shutil.which(name)
-    assert path, f"{name} is missing: apt install postgresql"
-    return path
-
-
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     """Start a PostgreSQL server of its own; give the URL of its superuser."""
-    folder = Path(tempfile.mkdtemp(prefix="taskyard-pg-"))
-    (folder / "password").write_text("geheim")
-    as_user = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        as_user = ["runuser", "-u", "postgres", "--"]
-        for path in (folder, folder / "password"):
-            shutil.chown(path, "postgres")
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*as_user, postgres_program(program), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-
-    data = str(folder / "data")
-    run("initdb", "-D", data, "-U", "owner", "-A", "scram-sha-256", "--no-sync",
-        "--locale=C", "--encoding=UTF8", f"--pwfile={folder / 'password'}")  # fmt: skip
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
-    try:
-        yield f"postgresql://owner:geheim@/postgres?host={folder}"
-    finally:
-        run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder)
+    require_postgres()
+    with Cluster() as cluster:
+        yield cluster.url()
 
 
 def execute(url: str, *commands: str) -> None:
@@ -275,13 +249,17 @@ def test_a_postgresql_database_is_dumped_and_can_be_restored(
     )
     result = backup_database(postgres, tmp_path)
     execute(postgres, "DROP TABLE account")
-    restore = [postgres_program("pg_restore"), f"--dbname={postgres}", result["file"]]
+    restore = [find_program("pg_restore"), f"--dbname={postgres}", result["file"]]
     subprocess.run(restore, check=True)
     with psycopg.connect(postgres) as connection:
         row = connection.execute("SELECT sum(n) FROM account").fetchone()
     assert row == (500_500,)
     assert stat.S_IMODE(os.stat(result["file"]).st_mode) == 0o600
-    assert "geheim" not in json.dumps(result)
+    assert password_of(postgres) not in json.dumps(result)
+
+
+def password_of(url: str) -> str:
+    return urlsplit(url).password or ""
 
 
 def test_the_password_goes_by_the_environment(
@@ -305,7 +283,9 @@ def test_the_password_goes_by_the_environment(
 
 def test_a_wrong_password_is_said_plainly(postgres: str, tmp_path: Path) -> None:
     with pytest.raises(TaskFailed, match="authentication failed") as failed:
-        backup_database(postgres.replace("geheim", "falsch"), tmp_path / "out")
+        backup_database(
+            postgres.replace(password_of(postgres), "falsch"), tmp_path / "out"
+        )
     assert "falsch" not in str(failed.value)
     assert list((tmp_path / "out").iterdir()) == []
 

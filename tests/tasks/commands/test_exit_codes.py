@@ -13,6 +13,7 @@ import pytest
 
 from tasks.broker.client import get_client
 from tests.conftest import wait_until
+from tests.ledgers import Ledger, own_ledger
 
 pytestmark = pytest.mark.integration
 
@@ -21,12 +22,12 @@ ROOT = Path(__file__).resolve().parents[3]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def manage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def manage(ledger: Ledger, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments],
         capture_output=True,
         check=False,
-        env=os.environ | {"TASKYARD_DATA": str(folder)},
+        env=os.environ | ledger.environment,
         cwd=ROOT,
         text=True,
         timeout=60,
@@ -34,23 +35,29 @@ def manage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a migrated database of its own."""
-    made = tmp_path_factory.mktemp("data")
-    assert manage(made, "migrate", "--verbosity", "0").returncode == 0
-    return made
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A migrated database of its own."""
+    with own_ledger(tmp_path_factory.mktemp("data")) as made:
+        assert manage(made, "migrate", "--verbosity", "0").returncode == 0
+        yield made
 
 
 @pytest.fixture
-def run(folder: Path) -> Run:
-    return lambda *arguments: manage(folder, *arguments)
+def bare_ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with own_ledger(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
-def worker(folder: Path) -> Iterator[None]:
+def run(ledger: Ledger) -> Run:
+    return lambda *arguments: manage(ledger, *arguments)
+
+
+@pytest.fixture
+def worker(ledger: Ledger) -> Iterator[None]:
     with subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "worker", "--children", "1"],
-        env=os.environ | {"TASKYARD_DATA": str(folder)},
+        env=os.environ | ledger.environment,
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -109,10 +116,10 @@ def test_the_doctor_is_1_where_nothing_runs(run: Run) -> None:
 
 
 def test_a_database_without_tables_is_1_and_says_how_to_make_them(
-    tmp_path: Path,
+    bare_ledger: Ledger,
 ) -> None:
     for arguments in (["jobs"], ["token", "x"], ["submit", "greet", "name=x"]):
-        done = manage(tmp_path, *arguments)
+        done = manage(bare_ledger, *arguments)
         assert done.returncode == 1
         assert "run manage.py migrate" in done.stderr
         assert "Traceback" not in done.stderr
