@@ -90,11 +90,13 @@ def _database() -> dict[str, Any]:
         }
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # WAL lets pages read while the recorder writes; IMMEDIATE queues the writers
-        # instead of failing the second one at its first write.
+        # instead of failing the second one at its first write. The recorder empties the
+        # log before it is so long (40 MB) that a submitter has to, waiting for the disk.
         database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+            " PRAGMA wal_autocheckpoint=10000;",
         }
     return database
 

@@ -4,22 +4,31 @@ clients."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
+
 from tasks.broker.events import Event
-from tasks.broker.wire import PayloadUnreadable, parse_date, unpack_call
-from tasks.ledger import job_from_row
-from tasks.models import Dependency, Job
-from tasks.registry import DEFAULT_QUEUE
+from tasks.broker.pickled import peek_path
+from tasks.broker.wire import (
+    PayloadPickled,
+    PayloadUnreadable,
+    parse_date,
+    unpack_call,
+)
+from tasks.bulk import Row
+from tasks.conf import get_config
+from tasks.models import Dependency
 from tasks.strict_json import clean_json
+from tasks.text import gettext as _
 
 #: Who submitted a job that came without its row.
 STOCK = "rq"
 
 #: What a submission says, and no later event repeats.
-SUBMITTED_COLUMNS = [
+SUBMITTED_COLUMNS = (
     "task",
     "args",
     "kwargs",
@@ -33,74 +42,93 @@ SUBMITTED_COLUMNS = [
     "allow_failure",
     "submitted_by",
     "created_at",
-]
+)
 
 
-def adopt_unknown(events: Sequence[Event]) -> None:
-    """Make the rows that events speak of and the ledger does not have.
-
-    Another recorder may have seen a later event first and have adopted the job as a stock
-    client's; its row is completed when the event comes that carries it.
-    """
-    ids = {event["id"] for event in events}
-    known = dict(Job.objects.filter(pk__in=ids).values_list("pk", "submitted_by"))
-    sent = {event["id"]: row for event in events if (row := _row(event))}
-    _write_sent(
-        row for job_id, row in sent.items() if known.get(job_id, STOCK) == STOCK
-    )
-    stock = {
-        event["id"]: _stock_job(event)
-        for event in reversed(events)  # the first event of a job is the one that counts
-        if event["id"] not in known and event["id"] not in sent
-    }
-    Job.objects.bulk_create(stock.values(), batch_size=500, ignore_conflicts=True)
+def submission_of(event: Event) -> Row | None:
+    """Return SUBMITTED_COLUMNS as an event tells them, None where it cannot be read."""
+    if event.raw("row"):
+        row = _sent_row(event)
+        return _sent(row) if row else None
+    return _stock(event) if "rq.data" in event else None
 
 
-def _row(event: Event) -> dict[str, Any] | None:
+def edges_of(events: Iterable[Event]) -> list[Dependency]:
+    """Return the edges between jobs that events tell of."""
+    sent = ((event.id, _sent_row(event)) for event in events if event.raw("row"))
+    return [
+        Dependency(child=job_id, parent=parent)
+        for job_id, row in sent
+        for parent in (row or {}).get("depends_on") or ()
+    ]
+
+
+def _sent_row(event: Event) -> dict[str, Any] | None:
     try:
-        row = json.loads(event["row"]) if event["row"] else None
+        row = json.loads(event["row"])
     except ValueError:
         return None
     return row if isinstance(row, dict) else None
 
 
-def _write_sent(rows: Iterable[dict[str, Any]]) -> None:
-    jobs: list[Job] = []
-    edges: list[Dependency] = []
-    for row in rows:
-        job, parents = job_from_row(row)
-        jobs.append(job)
-        edges += [Dependency(child=job.id, parent=parent) for parent in parents]
-    Job.objects.bulk_create(
-        jobs,
-        batch_size=500,
-        update_conflicts=True,
-        update_fields=SUBMITTED_COLUMNS,
-        unique_fields=["id"],
+def _sent(row: dict[str, Any]) -> Row:
+    return (
+        row["task"],
+        json.dumps(row["args"]),
+        json.dumps(row["kwargs"]),
+        "",
+        row["description"],
+        json.dumps(row["tags"]),
+        row["timeout"],
+        row["retries"],
+        row["backoff"],
+        row["at_front"],
+        row["allow_failure"],
+        row["submitted_by"],
+        parse_datetime(row["created_at"]),
     )
-    Dependency.objects.bulk_create(edges, batch_size=1_000, ignore_conflicts=True)
 
 
-def _stock_job(event: Event) -> Job:
-    data = event.raw.get("rq.data", b"")
-    job = Job(
-        id=event["id"],
-        queue=event["queue"] or DEFAULT_QUEUE,
-        task=_described_function(event["rq.description"]),
-        description=event["rq.description"].replace("\x00", "")[:1_000],
-        timeout=event.number("rq.timeout"),
-        retries=int(event.number("rq.retries_left") or 0),
-        created_at=parse_date(event["rq.created_at"]) or datetime.now(UTC),
-        enqueued_at=parse_date(event["rq.enqueued_at"]),
-        submitted_by=STOCK,
+def _stock(event: Event) -> Row:
+    task, args, kwargs, unreadable = _call(event)
+    timeout = event.number("rq.timeout")
+    return (
+        task[:255],
+        json.dumps(args),
+        json.dumps(kwargs),
+        unreadable,
+        event["rq.description"].replace("\x00", "")[:1_000],
+        "[]",
+        None if timeout is None else int(timeout),
+        int(event.number("rq.retries_left") or 0),
+        0,
+        False,
+        False,
+        STOCK,
+        parse_date(event["rq.created_at"]) or datetime.now(UTC),
     )
+
+
+def _call(event: Event) -> tuple[str, Any, Any, str]:
+    """Return what a stock client's job calls: task, args, kwargs; or why none is known."""
     try:
-        job.task, job.args, job.kwargs = clean_json(list(unpack_call(data)))
+        path, args, kwargs = clean_json(list(unpack_call(event.raw("rq.data"))))
+    except PayloadPickled as error:
+        return _pickled(event, error)
     except PayloadUnreadable as error:
-        job.unreadable = str(error)[:500]
-    job.task = job.task[:255]
-    return job
+        return _described_function(event), [], {}, str(error)[:500]
+    return path, args, kwargs, ""
 
 
-def _described_function(description: str) -> str:
-    return description.partition("(")[0][:255] or "?"
+def _described_function(event: Event) -> str:
+    return event["rq.description"].partition("(")[0].replace("\x00", "") or "?"
+
+
+def _pickled(event: Event, error: PayloadPickled) -> tuple[str, Any, Any, str]:
+    reason = (
+        _("The arguments are pickled: only a worker's child reads them.")
+        if get_config().unpickles(event["queue"])
+        else str(error)
+    )
+    path = peek_path(error.pickled).replace("\x00", "")
+    return path or _described_function(event), [], {}, reason

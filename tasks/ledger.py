@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-from django.db import IntegrityError, transaction
-from django.utils.dateparse import parse_datetime
+from django.db import IntegrityError, connection, transaction
 
 from tasks.broker.wire import Envelope
+from tasks.bulk import BulkInsert, Row
 from tasks.errors import (
     IdempotencyConflict,
     InvalidArguments,
@@ -17,60 +19,80 @@ from tasks.errors import (
 from tasks.models import Dependency, Job
 from tasks.registry import registry
 
+#: Rows of jobs that were just submitted.
+ACCEPTED = BulkInsert(
+    Job,
+    (
+        "id",
+        "task",
+        "queue",
+        "args",
+        "kwargs",
+        "description",
+        "tags",
+        "timeout",
+        "retries",
+        "backoff",
+        "at_front",
+        "allow_failure",
+        "submitted_by",
+        "created_at",
+        "due_at",
+        "idempotency_key",
+    ),
+)
 
-def accept(
-    submissions: Sequence[tuple[Envelope, str | None]],
-) -> list[tuple[Envelope, bool]]:
-    """Write the rows of jobs with their idempotency keys, in one transaction.
 
-    Returns each job with whether it is new; a repeated key brings the first job back.
-    Raises JobExists and IdempotencyConflict, having written nothing.
+def accept(envelopes: Sequence[Envelope], key: str | None = None) -> str | None:
+    """Write the rows of jobs, and one job's idempotency key, in one transaction.
+
+    Returns the id of an earlier job that has the key; then nothing was written. Raises
+    JobExists and IdempotencyConflict, having written nothing.
     """
-    if len(submissions) == 1:
-        envelope, key = submissions[0]
-        earlier = _earlier(envelope, key) if key else None
-        if earlier:
-            return [(earlier, False)]
+    if key and (earlier := _earlier(envelopes[0], key)):
+        return earlier
     try:
-        with transaction.atomic():
-            _write(submissions)
+        with _one_transaction(envelopes):
+            _write(envelopes, key)
     except IntegrityError as error:
-        return [_explain(*submissions[0], error)]
-    return [(envelope, True) for envelope, _key in submissions]
+        return _explain(envelopes[0], key, error)
+    return None
 
 
-def _write(submissions: Sequence[tuple[Envelope, str | None]]) -> None:
-    Job.objects.bulk_create(
-        [job_row(envelope, key) for envelope, key in submissions], batch_size=500
-    )
+def _one_transaction(envelopes: Sequence[Envelope]) -> AbstractContextManager[None]:
+    is_one_statement = len(envelopes) == 1 and not envelopes[0].depends_on
+    if is_one_statement and not connection.in_atomic_block:
+        return nullcontext()  # a BEGIN and a COMMIT would be two round trips more
+    return transaction.atomic()
+
+
+def _write(envelopes: Sequence[Envelope], key: str | None) -> None:
+    ACCEPTED.write([_row(envelope, key) for envelope in envelopes])
     edges = [
         Dependency(child=envelope.id, parent=parent)
-        for envelope, _key in submissions
+        for envelope in envelopes
         for parent in envelope.depends_on
     ]
     if edges:
         Dependency.objects.bulk_create(edges, batch_size=1_000)
 
 
-def _explain(
-    envelope: Envelope, key: str | None, error: IntegrityError
-) -> tuple[Envelope, bool]:
+def _explain(envelope: Envelope, key: str | None, error: IntegrityError) -> str:
     """Say why the row could not be written: another request was first, or the id is used."""
-    earlier = _earlier(envelope, key) if key else None
-    if earlier:
-        return earlier, False
+    if key and (earlier := _earlier(envelope, key)):
+        return earlier
     if Job.objects.filter(pk=envelope.id).exists():
         raise JobExists(envelope.id) from error
     raise error
 
 
-def _earlier(envelope: Envelope, key: str) -> Envelope | None:
+def _earlier(envelope: Envelope, key: str) -> str | None:
     job = Job.objects.filter(task=envelope.task, idempotency_key=key).first()
     if job is None:
         return None
     if not _same_arguments(job, envelope):
         raise IdempotencyConflict(key, job.id)
-    return envelope_of(job, [])
+    return job.id
 
 
 def _same_arguments(job: Job, envelope: Envelope) -> bool:
@@ -81,20 +103,25 @@ def _same_arguments(job: Job, envelope: Envelope) -> bool:
         return False
 
 
-def job_row(envelope: Envelope, key: str | None = None) -> Job:
-    """Return the row of a job that was just submitted; it is not saved yet."""
-    columns = envelope.row()
-    del columns["depends_on"]
-    columns |= {"created_at": envelope.created_at, "due_at": envelope.due_at}
-    return Job(idempotency_key=key, **columns)
-
-
-def job_from_row(row: dict[str, object]) -> tuple[Job, list[str]]:
-    """Return the job, and its parents, that an event's row describes."""
-    parents = row.pop("depends_on", None)
-    for name in ("created_at", "due_at"):
-        row[name] = parse_datetime(str(row[name])) if row.get(name) else None
-    return Job(**row), list(parents) if isinstance(parents, list) else []
+def _row(envelope: Envelope, key: str | None) -> Row:
+    return (
+        envelope.id,
+        envelope.task,
+        envelope.queue,
+        envelope.args_text,
+        envelope.kwargs_text,
+        envelope.description,
+        json.dumps(list(envelope.tags)) if envelope.tags else "[]",
+        envelope.timeout,
+        envelope.retries,
+        envelope.backoff,
+        envelope.at_front,
+        envelope.allow_failure,
+        envelope.submitted_by,
+        envelope.created_at,
+        envelope.due_at,
+        key,
+    )
 
 
 def envelope_of(job: Job, parents: Sequence[str]) -> Envelope:

@@ -121,14 +121,14 @@ class Options:
             raise InvalidOption("tags", _("at most 20 words of at most 50 characters"))
         return tags
 
-    def parents(self, job_id: str) -> list[str]:
+    def parents(self) -> list[str]:
         listed = self.depends_on
         if isinstance(listed, str) or not isinstance(listed, Iterable):
             listed = [listed]
         parents = list(dict.fromkeys(str(getattr(one, "id", one)) for one in listed))
         if len(parents) > MOST_PARENTS:
             raise InvalidOption("depends_on", _("at most 1,000 jobs"))
-        if job_id in parents:
+        if self.id in parents:
             raise InvalidOption("depends_on", _("a job cannot wait for itself"))
         return parents
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event as ThreadEvent
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 
 from tasks.broker import upkeep
-from tasks.broker.events import WAIT_FOR, Event, EventReader
+from tasks.broker.events import BATCH, WAIT_FOR, Event, EventReader
 from tasks.broker.live import announce
 from tasks.errors import BrokerUnavailable
 from tasks.recorder import record
@@ -44,7 +44,8 @@ class Recorder:
         """Work until `stopping` is set; then record what is left and return."""
         while not self.stopping.is_set():
             count = self.step()
-            self.stopping.wait(PAUSE if count is None else COLLECT_FOR)
+            if count is None or count < BATCH:
+                self.stopping.wait(PAUSE if count is None else COLLECT_FOR)
         while self.step(wait=0):
             pass
         try:
@@ -76,33 +77,43 @@ class Recorder:
         return count
 
     def _record(self, events: list[Event]) -> None:
-        try:
-            record(events)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            logger.exception("a batch of events is recorded one by one")
-            _record_each(events)
+        _record_what_can_be(events)
         self.reader.acknowledge(events)
-        announce([(event["id"], event["queue"]) for event in events])
+        announce((event.id, event["queue"]) for event in events)
 
     def _note_liveness(self) -> None:
         if self.clock() - self._alive_at >= LIVENESS_EVERY:
             upkeep.note_liveness("recorder")
+            empty_write_ahead_log()
             self._alive_at = self.clock()
 
 
-def _record_each(events: list[Event]) -> None:
+def empty_write_ahead_log() -> None:
+    """Move SQLite's log into the database, before some submitter has to wait for it."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _record_what_can_be(events: list[Event]) -> None:
     """Record what can be recorded; one broken event must not hold up the others."""
-    for event in events:
-        try:
-            record([event])
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            logger.exception(
-                "event %s of job %s cannot be recorded and is dropped",
-                event.entry,
-                event["id"],
-                extra={"action": "event_dropped"},
-            )
+    try:
+        record(events)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        if len(events) == 1:
+            _tell_dropped(events[0])
+            return
+        half = len(events) // 2
+        _record_what_can_be(events[:half])
+        _record_what_can_be(events[half:])
+
+
+def _tell_dropped(event: Event) -> None:
+    logger.exception(
+        "event %s of job %s cannot be recorded and is dropped",
+        event.entry.decode(),
+        event.id,
+        extra={"action": "event_dropped"},
+    )

@@ -18,7 +18,7 @@ from typing import Any
 
 from tasks.broker import jobs as broker_jobs
 from tasks.broker import push as broker_push
-from tasks.broker.wire import Envelope, decode_result, pack_call
+from tasks.broker.wire import Envelope, decode_result
 from tasks.conf import has_ledger
 from tasks.errors import (
     BrokerUnavailable,
@@ -78,12 +78,6 @@ class Handle:
         return asyncio.to_thread(self.result).__await__()
 
 
-@dataclass(frozen=True)
-class _Submission:
-    envelope: Envelope
-    idempotency_key: str | None
-
-
 def submit(
     task: str | Task | Any,
     args: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -118,19 +112,22 @@ def submit_many(
     """
     actor.require("submit")
     checked = _options(options)
-    submissions = [_prepare(call, checked, actor) for call in calls]
-    _refuse_shared_names(submissions, checked)
-    parents = _parent_states(checked, submissions)
+    key = checked.checked_key()
+    envelopes = _prepare(calls, checked, actor)
+    _refuse_shared_names(envelopes, checked)
+    parents = _parent_states(checked, envelopes)
+    if not envelopes:
+        return []
     if not _can_use_ledger():
-        return _submit_to_broker(submissions, parents)
+        return _submit_to_broker(envelopes, parents, key)
     # Deferred: the ledger needs Django, which a worker host may not have set up.
     from tasks.ledger import accept
 
-    accepted = accept([(s.envelope, s.idempotency_key) for s in submissions])
-    new = [envelope for envelope, is_new in accepted if is_new]
-    if new:
-        _push_after_commit(new, parents)
-    return [Handle(envelope.id, is_new) for envelope, is_new in accepted]
+    earlier = accept(envelopes, key)
+    if earlier:
+        return [Handle(earlier, created=False)]
+    _push_after_commit(envelopes, parents)
+    return [Handle(envelope.id) for envelope in envelopes]
 
 
 def _make_call(task: Any, args: object) -> Call:
@@ -152,50 +149,65 @@ def _options(options: Mapping[str, Any]) -> Options:
     return Options(**options)
 
 
-def _prepare(call: Call, options: Options, actor: Actor) -> _Submission:
-    task = call.task
-    bound = task.signature.bind(call.args, call.kwargs)
-    args, kwargs = task.signature.split(task.signature.to_json(bound))
-    pack_call(task.path, args, kwargs)  # refuses what is too large
-    job_id, now = options.checked_id(), datetime.now(UTC)
+def _prepare(calls: Iterable[Call], options: Options, actor: Actor) -> list[Envelope]:
+    shared: dict[Task, dict[str, Any]] = {}
+    envelopes = []
+    for call in calls:
+        if call.task not in shared:
+            shared[call.task] = _shared(call.task, options, actor)
+        envelopes.append(_envelope(call, options, shared[call.task]))
+    return envelopes
+
+
+def _shared(task: Task, options: Options, actor: Actor) -> dict[str, Any]:
+    """Return what the jobs of one task have in common when submitted together."""
+    return {
+        "task": task.name,
+        "path": task.path,
+        "queue": options.checked_queue(task),
+        "kind": "async" if task.is_async else "sync",
+        "description": options.checked_description(),
+        "tags": options.checked_tags(task),
+        "timeout": options.checked_timeout(task),
+        "retries": options.checked_retries(task),
+        "backoff": options.checked_backoff(task),
+        "at_front": bool(options.at_front),
+        "allow_failure": bool(options.allow_failure),
+        "depends_on": options.parents(),
+        "submitted_by": CODE.via if actor is CODE else f"{actor.via} · {actor.name}",
+    }
+
+
+def _envelope(call: Call, options: Options, shared: Mapping[str, Any]) -> Envelope:
+    signature, now = call.task.signature, datetime.now(UTC)
+    args, kwargs = signature.split(
+        signature.to_json(signature.bind(call.args, call.kwargs))
+    )
     envelope = Envelope(
-        id=job_id,
-        task=task.name,
-        path=task.path,
-        queue=options.checked_queue(task),
-        kind="async" if task.is_async else "sync",
+        id=options.checked_id(),
         args=args,
         kwargs=kwargs,
-        description=options.checked_description(),
-        tags=options.checked_tags(task),
-        timeout=options.checked_timeout(task),
-        retries=options.checked_retries(task),
-        backoff=options.checked_backoff(task),
-        at_front=bool(options.at_front),
-        allow_failure=bool(options.allow_failure),
-        depends_on=options.parents(job_id),
         created_at=now,
         due_at=options.due_at(now),
-        submitted_by=f"{actor.via} · {actor.name}" if actor is not CODE else CODE.via,
+        **shared,
     )
-    return _Submission(envelope, options.checked_key())
+    envelope.check_size()
+    return envelope
 
 
-def _refuse_shared_names(submissions: Sequence[_Submission], options: Options) -> None:
-    if len(submissions) > 1:
+def _refuse_shared_names(envelopes: Sequence[Envelope], options: Options) -> None:
+    if len(envelopes) > 1:
         for name in ("id", "idempotency_key"):
             if getattr(options, name) is not None:
                 raise InvalidOption(name, _("can be given with one call only"))
 
 
-def _parent_states(
-    options: Options, submissions: Sequence[_Submission]
-) -> dict[str, str]:
+def _parent_states(options: Options, envelopes: Sequence[Envelope]) -> dict[str, str]:
     """Return the ledger's (else the broker's) state of each parent.
 
     Raises InvalidOption for one that neither knows.
     """
-    parents = list(submissions[0].envelope.depends_on) if submissions else []
+    parents = list(envelopes[0].depends_on) if envelopes else []
     if not parents:
         return {}
     states: dict[str, str] = {}
@@ -226,15 +238,13 @@ def _can_use_ledger() -> bool:
 
 
 def _submit_to_broker(
-    submissions: Sequence[_Submission], parents: Mapping[str, str]
+    envelopes: Sequence[Envelope], parents: Mapping[str, str], key: str | None
 ) -> list[Handle]:
-    for submission in submissions:
-        if submission.idempotency_key is not None:
-            raise InvalidOption(
-                "idempotency_key",
-                _("needs the ledger: submit from a process that has DATABASE_URL"),
-            )
-    envelopes = [submission.envelope for submission in submissions]
+    if key is not None:
+        raise InvalidOption(
+            "idempotency_key",
+            _("needs the ledger: submit from a process that has DATABASE_URL"),
+        )
     broker_push.push(envelopes, parents, with_row=True)
     return [Handle(envelope.id) for envelope in envelopes]
 

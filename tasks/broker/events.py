@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from os import getpid
 from typing import Any
 
@@ -15,8 +16,11 @@ from tasks.broker import keys
 from tasks.broker.client import broker_errors, connection_options
 from tasks.conf import get_config
 
-#: Events in one batch.
-BATCH = 1_000
+#: Events in one batch: enough for the start and the end of most jobs to meet in it.
+BATCH = 2_000
+
+#: Events that one command reads or drops; it holds Redis for less than 1 ms.
+AT_ONCE = 250
 
 #: Seconds that a read waits for the first event.
 WAIT_FOR = 1.0
@@ -25,20 +29,40 @@ WAIT_FOR = 1.0
 ABANDONED_AFTER = 5_000
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Event:
-    """One change of a job, as a script wrote it."""
+    """One change of a job, as a script wrote it; facts are decoded when asked for."""
 
-    entry: str
-    fields: dict[str, str]
-    raw: dict[str, bytes]
+    entry: bytes
+    fields: Mapping[bytes, bytes]
+    id: str = field(init=False)
+    kind: str = field(init=False)
+    state: str = field(init=False)
+    #: The job's number of this change, 0 where there is none.
+    seq: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.id = self["id"]
+        self.kind = self["kind"]
+        self.state = self["state"]
+        try:
+            self.seq = int(self.fields[b"seq"])
+        except (KeyError, ValueError):
+            self.seq = 0
 
     def __getitem__(self, name: str) -> str:
-        return self.fields.get(name, "")
+        value = self.fields.get(name.encode())
+        return value.decode("utf-8", "replace") if value else ""
+
+    def __contains__(self, name: str) -> bool:
+        return name.encode() in self.fields
+
+    def raw(self, name: str) -> bytes:
+        return self.fields.get(name.encode(), b"")
 
     def number(self, name: str) -> float | None:
         try:
-            return float(self.fields[name])
+            return float(self.fields[name.encode()])
         except (KeyError, ValueError):
             return None
 
@@ -48,9 +72,14 @@ class EventReader:
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or f"{socket.gethostname()}-{getpid()}"
+        options = connection_options(WAIT_FOR + 5)
         url = get_config().broker_url()
-        self._client = redis.Redis.from_url(url, **connection_options(WAIT_FOR + 5))
-        self._claim_from = "0-0"
+        self._client = redis.Redis.from_url(url, protocol=2, **options)
+        # redis-py would make a dictionary of text for every event.
+        self._client.set_response_callback("XREADGROUP", _keep)
+        self._client.set_response_callback("XAUTOCLAIM", _keep)
+        self._claim_from = b"0-0"
+        self._claimed_at = float("-inf")
 
     def read(self, wait: float = WAIT_FOR) -> list[Event]:
         """Return the next events, [] when none came within `wait` seconds.
@@ -68,11 +97,12 @@ class EventReader:
 
     def acknowledge(self, events: Sequence[Event]) -> None:
         """Drop recorded events. Raises BrokerUnavailable; they then come again."""
-        entries = [event.entry for event in events]
-        with broker_errors(), self._client.pipeline(transaction=True) as pipeline:
-            pipeline.xack(keys.EVENTS, keys.EVENTS_GROUP, *entries)
-            pipeline.xdel(keys.EVENTS, *entries)
-            pipeline.execute()
+        for start in range(0, len(events), AT_ONCE):
+            entries = [event.entry for event in events[start : start + AT_ONCE]]
+            with broker_errors(), self._client.pipeline(transaction=True) as pipeline:
+                pipeline.xack(keys.EVENTS, keys.EVENTS_GROUP, *entries)
+                pipeline.xdel(keys.EVENTS, *entries)
+                pipeline.execute()
 
     def _make_group(self) -> None:
         try:
@@ -84,50 +114,53 @@ class EventReader:
                 raise
 
     def _new(self, wait: float) -> list[Event]:
+        """Wait for the first events, and take what waits behind them."""
+        events = self._next(max(1, int(wait * 1000)))
+        full = len(events) == AT_ONCE
+        while full and len(events) < BATCH:
+            more = self._next(None)
+            events += more
+            full = len(more) == AT_ONCE
+        return events
+
+    def _next(self, block: int | None) -> list[Event]:
         answer: Any = self._client.xreadgroup(
             keys.EVENTS_GROUP,
             self.name,
             {keys.EVENTS: ">"},
-            count=BATCH,
-            block=max(1, int(wait * 1000)),
+            count=AT_ONCE,
+            block=block,
         )
-        return [event for entries in _streams(answer) for event in _events(entries)]
+        pairs = answer.items() if isinstance(answer, dict) else answer or ()  # RESP3, 2
+        return [event for _stream, entries in pairs for event in _events(entries)]
 
     def _abandoned(self) -> list[Event]:
         """Events that some recorder, this one before a failure included, never confirmed."""
+        if time.monotonic() - self._claimed_at < ABANDONED_AFTER / 2_000:
+            return []
         answer: Any = self._client.xautoclaim(
             keys.EVENTS,
             keys.EVENTS_GROUP,
             self.name,
             ABANDONED_AFTER,
             self._claim_from,
-            count=BATCH,
+            count=AT_ONCE,
         )
-        self._claim_from = answer[0].decode()
+        self._claim_from = answer[0]
+        if self._claim_from == b"0-0":  # that was the last of them
+            self._claimed_at = time.monotonic()
         return _events(answer[1])
 
 
-def _streams(answer: Any) -> list[Any]:
-    """Return the entries of each stream; RESP3 answers with a mapping."""
-    if isinstance(answer, dict):
-        return [
-            entries
-            for batches in answer.values()
-            for entries in (
-                batches if batches and isinstance(batches[0], list) else [batches]
-            )
-        ]
-    return [entries for _stream, entries in answer or ()]
+def _keep(answer: Any, **_options: Any) -> Any:
+    return answer
 
 
-def _events(entries: Any) -> list[Event]:
+def _events(entries: Iterable[Any]) -> list[Event]:
+    """Read entries as Redis lists them: (id, [name, value, ...])."""
     events = []
-    for entry, raw in entries:
-        if not raw:
-            continue
-        named = {name.decode("utf-8", "replace"): raw[name] for name in raw}
-        texts = {
-            name: value.decode("utf-8", "replace") for name, value in named.items()
-        }
-        events.append(Event(entry.decode(), texts, named))
+    for found in entries:
+        if found and found[1]:  # else it was dropped meanwhile
+            values = iter(found[1])
+            events.append(Event(found[0], dict(zip(values, values, strict=True))))
     return events

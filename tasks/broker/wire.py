@@ -6,8 +6,9 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import pydantic_core
@@ -17,6 +18,9 @@ from tasks.text import gettext as _
 
 #: Bytes of arguments, as JSON, that one job may carry.
 PAYLOAD_LIMIT = 256 * 1024
+
+#: Bytes that the smallest windows of zlib hold.
+SMALL = 1024
 
 #: Bytes that a stock client's payload may have once unpacked; zlib can hide gigabytes.
 UNPACKED_LIMIT = 32 * 1024 * 1024
@@ -42,6 +46,19 @@ _DATE = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 class PayloadUnreadable(TasksError):
     """Raised for a job's data that cannot, or must not, be read here."""
+
+
+class PayloadPickled(PayloadUnreadable):
+    """Raised for a pickled call, which may be loaded in a worker's child only."""
+
+    def __init__(self, pickled: bytes) -> None:
+        self.pickled = pickled
+        super().__init__(
+            _(
+                "The job is pickled, which this queue does not read:"
+                " enqueue it with serializer=rq.serializers.JSONSerializer."
+            )
+        )
 
 
 class ResultUnusable(TasksError):
@@ -74,22 +91,48 @@ class Envelope:
     seq: int = 0
     attempts: int = 0
 
+    @cached_property
+    def args_text(self) -> str:
+        return json.dumps(list(self.args)) if self.args else "[]"
+
+    @cached_property
+    def kwargs_text(self) -> str:
+        return json.dumps(dict(self.kwargs)) if self.kwargs else "{}"
+
+    @cached_property
+    def data(self) -> bytes:
+        """RQ's `data` field. Raises PayloadTooLarge."""
+        return _pack(self.path, self.args_text, self.kwargs_text)
+
+    def check_size(self) -> None:
+        """Raise PayloadTooLarge for arguments that no job may carry."""
+        _ = self.data  # packed here, and kept for the push
+
     def row(self) -> dict[str, Any]:
         """Return the ledger's columns, as JSON can hold them."""
-        values = asdict(self)
-        for name in ("path", "kind", "seq", "attempts"):
-            del values[name]
-        values["created_at"] = self.created_at.isoformat()
-        values["due_at"] = self.due_at.isoformat() if self.due_at else None
-        return values
-
-    def hash_fields(self) -> dict[str, Any]:
-        """Return RQ's hash, with our fields beside it."""
-        fields = {
-            "created_at": format_date(self.created_at),
-            "data": pack_call(self.path, self.args, self.kwargs),
-            "origin": self.queue,
+        return {
+            "id": self.id,
+            "task": self.task,
+            "queue": self.queue,
+            "args": self.args,
+            "kwargs": self.kwargs,
             "description": self.description,
+            "tags": self.tags,
+            "timeout": self.timeout,
+            "retries": self.retries,
+            "backoff": self.backoff,
+            "at_front": self.at_front,
+            "allow_failure": self.allow_failure,
+            "depends_on": self.depends_on,
+            "created_at": self.created_at.isoformat(),
+            "due_at": self.due_at.isoformat() if self.due_at else None,
+            "submitted_by": self.submitted_by,
+        }
+
+    def shared_fields(self) -> dict[str, Any]:
+        """Return the fields of RQ's hash, and ours beside it, that many jobs share."""
+        fields: dict[str, Any] = {
+            "origin": self.queue,
             "timeout": self.timeout,
             "result_ttl": RESULT_TTL,
             "failure_ttl": FAILURE_TTL,
@@ -114,6 +157,17 @@ class Envelope:
             }
         return fields
 
+    def call_string(self) -> str:
+        """Return the call as RQ describes it: arguments cut, names sorted."""
+        words = [_shortened(value) for value in self.args]
+        words += sorted(f"{k}={_shortened(v)}" for k, v in self.kwargs.items())
+        return f"{self.path}({', '.join(words)})"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return f"{text[:75]}..." if len(text) > 75 else text
+
 
 def retry_intervals(envelope: Envelope) -> list[int]:
     """Return the whole seconds that a stock worker waits before each retry."""
@@ -134,26 +188,29 @@ def longest_delay(backoff: float, attempt: int) -> float:
 
 def pack_call(path: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
     """Return RQ's `data` field. Raises PayloadTooLarge."""
-    call = json.dumps([path, None, list(args), dict(kwargs)]).encode()
+    return _pack(path, json.dumps(list(args)), json.dumps(dict(kwargs)))
+
+
+def _pack(path: str, args: str, kwargs: str) -> bytes:
+    call = f"[{json.dumps(path)}, null, {args}, {kwargs}]".encode()
     if len(call) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(len(call), PAYLOAD_LIMIT)
-    return zlib.compress(call)
+    if len(call) > SMALL:
+        return zlib.compress(call)
+    # zlib clears 256 KB for its largest window, which costs 20 times the compression.
+    packer = zlib.compressobj(wbits=10, memLevel=1)
+    return packer.compress(call) + packer.flush()
 
 
 def unpack_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
     """Return (dotted path, args, kwargs) of RQ's `data` field.
 
-    Raises PayloadUnreadable for what is not JSON (pickle is never loaded here), is not a
-    call, or unpacks to more than UNPACKED_LIMIT bytes.
+    Raises PayloadUnreadable for what is not JSON (PayloadPickled where pickle made it,
+    which is never loaded here), is not a call, or unpacks to more than UNPACKED_LIMIT bytes.
     """
     text = _unzip(data)
     if text[:1] == b"\x80":
-        raise PayloadUnreadable(
-            _(
-                "The job is pickled, which this queue does not read:"
-                " enqueue it with serializer=rq.serializers.JSONSerializer."
-            )
-        )
+        raise PayloadPickled(text)
     try:
         path, instance, args, kwargs = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
@@ -191,15 +248,20 @@ def encode_result(value: object) -> str:
             _("The return value cannot be written as JSON: %(error)s")
             % {"error": error}
         ) from error
-    if len(text) > RESULT_LIMIT:
+    check_result_size(len(text))
+    return text
+
+
+def check_result_size(size: int) -> None:
+    """Raise ResultUnusable for a result of more than RESULT_LIMIT bytes."""
+    if size > RESULT_LIMIT:
         raise ResultUnusable(
             _(
                 "The return value takes %(size)s MB as JSON; at most %(limit)s MB are"
                 " kept. Write it to a file or a table and return its path or id."
             )
-            % {"size": len(text) // 1024**2, "limit": RESULT_LIMIT // 1024**2}
+            % {"size": size // 1024**2, "limit": RESULT_LIMIT // 1024**2}
         )
-    return text
 
 
 def decode_result(text: str) -> Any:
@@ -218,7 +280,8 @@ def pack_traceback(traceback: str) -> tuple[bytes, str]:
 
 
 def format_date(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime(_DATE)
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{text.removesuffix('+00:00')}Z"
 
 
 def parse_date(text: bytes | str) -> datetime | None:

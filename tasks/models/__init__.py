@@ -1,6 +1,7 @@
 from tasks.models.attempt import Attempt
 from tasks.models.audit import Audit
 from tasks.models.job import Dependency, Job, JobQuerySet
+from tasks.models.pause import Pause
 from tasks.models.task import TaskRecord
 from tasks.models.token import ApiToken
 
@@ -11,5 +12,6 @@ __all__ = [
     "Dependency",
     "Job",
     "JobQuerySet",
+    "Pause",
     "TaskRecord",
 ]

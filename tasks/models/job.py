@@ -50,6 +50,8 @@ class Job(models.Model):
         default=State.CREATED,
     )
     seq = models.PositiveIntegerField(_("sequence"), default=0)
+    #: The number of the last event that told of an attempt.
+    tried_seq = models.PositiveIntegerField(default=0, editable=False)
     args = models.JSONField(_("arguments by position"), default=list)
     kwargs = models.JSONField(_("arguments by name"), default=dict)
     #: What stands in for arguments that this process cannot or must not read.
@@ -88,11 +90,14 @@ class Job(models.Model):
         ordering = ["-created_at", "-id"]
         permissions = [
             ("submit_job", "Can submit jobs"),
-            ("operate_job", "Can cancel, stop and retry jobs"),
+            ("operate_job", "Can cancel, stop and retry jobs, and pause queues"),
         ]
         constraints = [
+            # Most jobs have no key, and then no entry here.
             models.UniqueConstraint(
-                fields=["task", "idempotency_key"], name="job_idempotency"
+                fields=["task", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="job_idempotency",
             ),
         ]
         indexes = [
@@ -102,7 +107,11 @@ class Job(models.Model):
             models.Index(fields=["queue", "-created_at"], name="job_queue"),
             models.Index(fields=["task", "-created_at"], name="job_task"),
             # The next delayed jobs.
-            models.Index(fields=["state", "due_at"], name="job_due"),
+            models.Index(
+                fields=["state", "due_at"],
+                condition=Q(due_at__isnull=False),
+                name="job_due",
+            ),
             # "Done and failed, last hour" and a queue's failures of a day.
             models.Index(fields=["state", "-ended_at"], name="job_ended"),
         ]

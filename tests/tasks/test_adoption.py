@@ -89,6 +89,6 @@ def test_a_stock_job_without_anything_is_adopted() -> None:
 
 
 def test_an_event_with_an_unreadable_row_is_adopted_all_the_same() -> None:
-    fields = {"id": "a", "seq": "1", "kind": "pushed", "state": "queued", "row": "{"}
-    record([Event("1-0", fields, {})])
+    fields = {b"id": b"a", b"seq": b"1", b"kind": b"pushed", b"state": b"queued"}
+    record([Event(b"1-0", {**fields, b"row": b"{"})])
     assert Job.objects.get().state == "queued"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks import recorder
 from tasks.broker import keys
 from tasks.broker.events import Event
 from tasks.broker.jobs import cancel, retry
@@ -101,26 +103,64 @@ def test_any_order_with_repetitions_ends_in_the_same_rows() -> None:
     check()
 
 
-def test_any_order_of_batches_ends_in_the_same_rows() -> None:
-    """Two recorders read batches that follow each other; the later may commit first."""
-    life = a_long_life()
-    expected = recorded(life)
-    del expected["job"]["enqueued_at"]  # only the event that was overtaken tells it
+def a_stock_life() -> list[Event]:
+    """Return the events of a stock client's job that failed once and was canceled."""
+    fields = {
+        "data": b'["a.b", null, [1], {}]',
+        "status": "queued",
+        "origin": "default",
+    }
+    times = dict.fromkeys(["created_at", "enqueued_at"], "2026-01-02T03:04:05.000000Z")
+    client().hset(keys.job("a"), mapping={**fields, **times, "retries_left": "1"})
+    client().rpush(keys.queue("default"), "a")
+    settle(claim(), "fail", retry_after=60, facts={"error": "ValueError"})
+    cancel("a", "mara")
+    return events()
 
-    @given(order=st.randoms(use_true_random=False))
-    @settings(max_examples=20, deadline=None)
-    def check(order: random.Random) -> None:
-        shuffled = list(life)
-        order.shuffle(shuffled)
+
+@pytest.mark.parametrize("live", [a_long_life, a_stock_life])
+def test_two_recorders_write_the_same_rows_however_they_share_the_events(
+    live: Callable[[], list[Event]],
+) -> None:
+    """Each has some of a job's events, and either may commit first, or twice.
+
+    The life is also cut short anywhere: its last event must not hide what earlier ones
+    should have left.
+    """
+    life = live()
+    lives = [life[: end + 1] for end in range(len(life))]
+    expected = [recorded(events) for events in lives]
+
+    @given(
+        end=st.integers(0, len(life) - 1),
+        batches=st.lists(st.integers(0, 5), min_size=len(life), max_size=len(life)),
+        order=st.permutations(range(6)),
+    )
+    @settings(max_examples=200, deadline=None)
+    def check(end: int, batches: list[int], order: list[int]) -> None:
         Job.objects.all().delete()
         Attempt.objects.all().delete()
-        for event in shuffled:
-            record([event])
-        found = rows()
-        del found["job"]["enqueued_at"]
-        assert found == expected
+        for number in [*order, order[0]]:
+            shared = zip(lives[end], batches, strict=False)
+            record([event for event, batch in shared if batch == number])
+        assert rows() == expected[end]
 
     check()
+
+
+def test_many_jobs_are_recorded_portion_by_portion_each_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorder, "PORTION", 4)
+    for number in range(10):
+        push_job(f"a{number}")
+        run_next()
+    found = events()
+    portions = [{event.id for event in p} for p in recorder._portions(found)]
+    assert [len(ids) for ids in portions] == [2] * 5
+    assert set.union(*portions) == {event.id for event in found}
+    record(found)
+    assert Job.objects.filter(state="finished").count() == 10
 
 
 def test_what_was_recorded_changes_by_no_event_that_comes_again() -> None:
@@ -216,7 +256,7 @@ def test_the_log_goes_into_the_attempt_at_its_end() -> None:
     job = claim()
     line = {"exec": job.execution, "at": "0", "line": "hello"}
     client().xadd(keys.log("a"), line)
-    settle(job)
+    settle(job, facts={"logged": 1})
     record_all()
     assert Attempt.objects.get().log == "00:00:00.000 hello\n"
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from tasks import recording
 from tasks.broker import events as broker_events
@@ -172,3 +173,24 @@ def test_the_ledger_may_lag_while_work_goes_on() -> None:
     settle(job)
     working.step(wait=0)
     assert Job.objects.get().state == "finished"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_recorder_empties_sqlite_s_log() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        recorder()
+    asked = [query["sql"] for query in queries if "wal_checkpoint" in query["sql"]]
+    assert len(asked) == (connection.vendor == "sqlite")
+
+
+def test_a_long_queue_of_events_is_read_in_short_commands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broker_events, "AT_ONCE", 2)
+    monkeypatch.setattr(broker_events, "BATCH", 4)
+    working = recorder()
+    for number in range(7):
+        push_job(str(number))
+    assert [working.step(wait=0) for _ in range(3)] == [4, 3, 0]
+    assert (Job.objects.count(), events()) == (7, [])
+    assert client().xpending(keys.EVENTS, keys.EVENTS_GROUP)["pending"] == 0

@@ -80,7 +80,7 @@ def look_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next submission find no earlier job when it first looks."""
     found, looks = ledger._earlier, [None]
 
-    def look(envelope: Envelope, key: str) -> Envelope | None:
+    def look(envelope: Envelope, key: str) -> str | None:
         return looks.pop() if looks else found(envelope, key)
 
     monkeypatch.setattr(ledger, "_earlier", look)

@@ -1,45 +1,94 @@
--- Write a job and put it where it waits: into its queue, aside until it is due, or
+-- Write jobs and put each where it waits: into its queue, aside until it is due, or
 -- behind its parents. Safe to send again: an id that Redis knows is left alone.
 -- Also writes: rq:queues (set of queue keys).
 --
--- ARGV: id, queue, due (Unix seconds or ''), at_front (1 or 0), allow_failure (1 or 0),
---       row (JSON of the ledger row, or '' where the ledger has it),
---       number of parents, then for each: its id and its state by the ledger ('' unknown),
---       then the fields and values of the hash.
--- Returns {1 if it was written else 0, state}.
+-- ARGV: queue, at_front (1 or 0), allow_failure (1 or 0), events so far, number of
+--       parents, then for each: its id and its state by the ledger ('' unknown),
+--       number of the following, then fields and values that the hashes share,
+--       then for each job OWN values: id, due (Unix seconds or ''), row (JSON of the
+--       ledger row, or '' where the ledger has it), created_at, data, description.
+-- Returns for each job {1 if it was written else 0, state}.
 
-local id, queue, due, at_front = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
-local allow_failure, row, parents = ARGV[5] == '1', ARGV[6], tonumber(ARGV[7])
-local key = job_key(id)
+local OWN = 6
 
-if redis.call('EXISTS', key) == 1 then
-  return {0, redis.call('HGET', key, 'status') or ''}
+local queue, at_front, allow_failure = ARGV[1], ARGV[2] == '1', ARGV[3] == '1'
+local seq = texts[tonumber(ARGV[4]) + 1]
+local list, add = 'rq:queue:' .. queue, at_front and 'LPUSH' or 'RPUSH'
+
+local parents, open, at = {}, {}, 6
+for n = 1, tonumber(ARGV[5]) do
+  local parent, known = ARGV[at], ARGV[at + 1]
+  local status = redis.call('HGET', job_key(parent), 'status') or known
+  parents[n] = parent
+  if not ended_well(status, allow_failure) then open[#open + 1] = parent end
+  at = at + 2
 end
 
+-- One table serves for all hashes: what they share, what each has of its own, and what
+-- is so where nothing holds a job back.
 local fields = {}
-for i = 8 + 2 * parents, #ARGV do fields[#fields + 1] = ARGV[i] end
-redis.call('HSET', key, unpack(fields))
-redis.call('SADD', 'rq:queues', 'rq:queue:' .. queue)
-if due ~= '' then redis.call('HSET', key, 'ty:due', due) end
+for n = 1, tonumber(ARGV[at]) do fields[n] = ARGV[at + n] end
+local shared = #fields
+at = at + shared + 1
+local function fill(...)
+  for n, value in ipairs({...}) do fields[shared + n] = value end
+end
 
-local open = 0
-for n = 1, parents do
-  local parent, known = ARGV[6 + 2 * n], ARGV[7 + 2 * n]
-  local status = redis.call('HGET', job_key(parent), 'status') or known
-  redis.call('SADD', 'rq:job::' .. id .. ':dependencies', parent)
-  if not ended_well(status, allow_failure) then
-    open = open + 1
+-- In the list first: a hash that is in no list would be lost.
+local function queue_up(id, key)
+  redis.call(add, list, id)
+  redis.call('HSET', key, unpack(fields))
+  return 'queued', ''
+end
+
+local function wait_for_parents(id, key)
+  redis.call('HSET', key, 'status', 'deferred', 'ty:open', #open)
+  for _, parent in ipairs(open) do
     redis.call('SADD', 'rq:job:' .. parent .. ':dependents', id)
   end
+  redis.call('ZADD', 'rq:deferred:' .. queue, now_text, id)
+  return 'deferred'
 end
 
-local state = 'deferred'
-if open > 0 then
-  redis.call('HSET', key, 'status', state, 'ty:open', open)
-  redis.call('ZADD', 'rq:deferred:' .. queue, now_text, id)
-else
-  if parents > 0 then redis.call('HSET', key, 'ty:open', 0) end
-  state, due = place(id, queue, at_front)
+local function set_aside(id, key, due)
+  redis.call('HSET', key, unpack(fields, 1, #fields - 4))
+  if due ~= '' then redis.call('HSET', key, 'ty:due', due) end
+  if #parents > 0 then
+    redis.call('SADD', 'rq:job::' .. id .. ':dependencies', unpack(parents))
+    redis.call('HSET', key, 'ty:open', 0)
+  end
+  if #open > 0 then return wait_for_parents(id, key), due end
+  return place(id, queue, at_front)
 end
-emit(id, 'pushed', state, {'queue', queue, 'due', due, 'row', row})
-return {1, state}
+
+local function tell(id, state, due, row)
+  local facts = {'queue', queue}
+  if due ~= '' then facts[3], facts[4] = 'due', due end
+  if row ~= '' then facts[#facts + 1], facts[#facts + 2] = 'row', row end
+  emit(id, 'pushed', state, facts, seq)
+end
+
+local function write(id, due, row, created_at, data, description)
+  local key = job_key(id)
+  if redis.call('EXISTS', key) == 1 then
+    local status = redis.pcall('HGET', key, 'status')
+    return {0, type(status) == 'string' and status or ''}
+  end
+  fill('created_at', created_at, 'data', data, 'description', description,
+    'ty:seq', seq, 'status', 'queued', 'enqueued_at', now_iso)
+  local state
+  if due == '' and #parents == 0 then
+    state, due = queue_up(id, key)
+  else
+    state, due = set_aside(id, key, due)
+  end
+  tell(id, state, due, row)
+  return {1, state}
+end
+
+redis.call('SADD', 'rq:queues', list)
+local answers = {}
+for n = at, #ARGV, OWN do
+  answers[#answers + 1] = write(unpack(ARGV, n, n + OWN - 1))
+end
+return answers
