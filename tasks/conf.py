@@ -48,6 +48,8 @@ class Config(BaseSettings):
     taskyard_tasks: Names = ()
     taskyard_apps: Names = ()
     taskyard_rq_modules: Names = ()
+    #: Queues whose jobs may be pickled, which lets their clients run any code.
+    taskyard_pickle_queues: Names = ()
     taskyard_shell: bool = False
     taskyard_private_urls: bool = False
     taskyard_hosts: Names = ()
@@ -58,6 +60,7 @@ class Config(BaseSettings):
         "taskyard_tasks",
         "taskyard_apps",
         "taskyard_rq_modules",
+        "taskyard_pickle_queues",
         "taskyard_hosts",
         mode="before",
     )
@@ -143,6 +146,10 @@ class Config(BaseSettings):
             or (name.endswith(".*") and module.startswith(name.removesuffix("*")))
             for name in self.taskyard_rq_modules
         )
+
+    def unpickles(self, queue: str) -> bool:
+        """Say whether TASKYARD_PICKLE_QUEUES lets children unpickle jobs of `queue`."""
+        return queue in self.taskyard_pickle_queues
 
 
 def _language_of_system() -> str:

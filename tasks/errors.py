@@ -98,6 +98,18 @@ class JobNotFound(TasksError):
         super().__init__(_("There is no job %(id)s.") % {"id": job_id})
 
 
+class QueueNotFound(TasksError):
+    """Raised when nobody has heard of a queue of that name."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        message = _("There is no queue %(name)s.") % {"name": name}
+        if nearest:
+            guess = _("Did you mean %(nearest)s?") % {"nearest": nearest}
+            message = join_sentences(message, guess)
+        super().__init__(message)
+
+
 class JobExists(TasksError):
     """Raised when a submission brings an id that is taken."""
 

@@ -14,7 +14,7 @@ from tasks.broker import keys
 from tasks.broker.attempts import ClaimAnswer, Claimed, Settlement
 from tasks.broker.client import get_client
 from tasks.broker.engine import Engine
-from tasks.broker.events import Event, _events
+from tasks.broker.events import Event
 from tasks.broker.push import push
 from tasks.broker.upkeep import move_due
 from tasks.broker.wire import Envelope
@@ -73,17 +73,25 @@ def settle(
     job: Claimed, verb: str = "finish", *, worker: str = "w1", **fields: Any
 ) -> str:
     """End an attempt as its worker would; `fields` are those of a Settlement."""
-    facts = {"host": "host", "attempt": job.attempt, **fields.pop("facts", {})}
+    facts = fields.pop("facts", {})
     started = fields.pop("started", datetime.now(UTC).timestamp())
     made = Settlement(job, verb, started, facts=facts, **fields)
 
-    async def ask(engine: Engine) -> list[str | Exception]:
+    async def ask(engine: Engine) -> list[str]:
         return await engine.settle([made])
 
-    answer = _with_engine(ask, worker, (job.queue,))[0]
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    return _with_engine(ask, worker, (job.queue,))[0]
+
+
+def settle_all(ends: Sequence[tuple[Claimed, str]], worker: str = "w1") -> list[str]:
+    """End several attempts, each with its verb, by one call."""
+    started = datetime.now(UTC).timestamp()
+    made = [Settlement(job, verb, started) for job, verb in ends]
+
+    async def ask(engine: Engine) -> list[str]:
+        return await engine.settle(made)
+
+    return _with_engine(ask, worker, ("default",))
 
 
 def _with_engine(
@@ -133,7 +141,8 @@ def waiting(queue: str = "default") -> list[str]:
 
 def events() -> list[Event]:
     """Return all that happened and is not recorded."""
-    return _events(client().xrange(keys.EVENTS))
+    found: Any = client().xrange(keys.EVENTS)
+    return [Event(entry, fields) for entry, fields in found]
 
 
 def kinds(job_id: str) -> list[str]:

@@ -92,6 +92,12 @@ def exit_hard() -> None:
 
 
 @task
+def own_pid() -> int:
+    """Say which process runs this."""
+    return os.getpid()
+
+
+@task
 def sleep_long() -> None:
     """Sleep for an hour."""
     time.sleep(3600)

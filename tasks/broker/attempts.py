@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.broker.scripts import Invocation, Value, script
+from tasks.broker.scripts import Value
 from tasks.broker.wire import (
     FAILURE_TTL,
     RESULT_TTL,
@@ -14,26 +16,30 @@ from tasks.broker.wire import (
     pack_traceback,
 )
 
-#: The fields that claim.lua returns, in its order.
-CLAIMED_FIELDS = (
-    "data",
-    "task",
-    "timeout",
+#: The fields that claim.lua answers for each job, and those that few jobs have.
+_COMMON = ("task", "data", "timeout", "result_ttl", "failure_ttl")
+_RARE = (
     "retries_left",
-    "retry_intervals",
-    "backoff",
+    "number_of_retries",
     "success_callback_name",
     "failure_callback_name",
     "stopped_callback_name",
-    "created_at",
+    "webhooks",
+    "retry_intervals",
+    "backoff",
+    "success_callback_timeout",
+    "failure_callback_timeout",
+    "stopped_callback_timeout",
     "enqueued_at",
-    "description",
-    "result_ttl",
-    "failure_ttl",
 )
+CLAIMED_FIELDS = _COMMON + _RARE
+
+_NONE_RARE: list[bytes | None] = [None] * len(_RARE)
+
+_POSITIONS = {name: position for position, name in enumerate(CLAIMED_FIELDS)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A job that this worker holds the lease of."""
 
@@ -41,29 +47,34 @@ class Claimed:
     execution: str
     queue: str
     attempt: int
-    #: The hash's fields named in CLAIMED_FIELDS, b"" where there is none.
-    fields: dict[str, bytes] = field(repr=False)
+    #: The job's entry in the lease and in RQ's wip.
+    member: str
+    #: The hash's fields in the order of CLAIMED_FIELDS, None where there is none.
+    values: Sequence[bytes | None] = field(repr=False)
+
+    def raw(self, name: str) -> bytes:
+        """Return a field named in CLAIMED_FIELDS, b"" where there is none."""
+        return self.values[_POSITIONS[name]] or b""
 
     def text(self, name: str) -> str:
-        return self.fields[name].decode("utf-8", "replace")
+        return self.raw(name).decode("utf-8", "replace")
 
     def number(self, name: str) -> float | None:
+        value = self.values[_POSITIONS[name]]
         try:
-            return float(self.fields[name])
+            number = float(value) if value else math.nan
         except ValueError:
             return None
-
-    @property
-    def member(self) -> str:
-        """The job's entry in the lease and in RQ's wip."""
-        return f"{self.id}:{self.execution}"
+        return number if math.isfinite(number) else None
 
 
 @dataclass(frozen=True)
 class ClaimAnswer:
     suspended: bool
-    #: Queues whose next job found no free slot of its kind.
-    held: frozenset[str]
+    #: Queues whose next job found no free slot, and its kind: sync or async.
+    held: Mapping[str, str]
+    #: Queues from which nothing may be taken now.
+    paused: frozenset[str]
     jobs: list[Claimed]
 
 
@@ -72,47 +83,58 @@ def as_bytes(value: Value) -> Value:
     return value.encode("utf-8", "replace") if isinstance(value, str) else value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """The end of one attempt."""
 
     job: Claimed
-    #: finish, fail, stop or handback.
+    #: finish, fail, stop, handback, or after a returned `rq.Retry`: again, exceeded.
     verb: str
     started: float
-    #: The return value as JSON.
+    #: The return value as JSON; for pickled jobs, and after a `Retry`, see `packed`.
     result: str = ""
     traceback: str = ""
     #: Seconds to wait before the next try; None: it must not be retried.
     retry_after: float | None = None
     #: What the recorder should know, by name.
     facts: dict[str, Value] = field(default_factory=dict)
+    #: RQ's `return_value`, where it is not the result as JSON.
+    packed: str = ""
 
-    def invocation(self, worker: str) -> Invocation:
-        finished = self.verb == "finish"
-        exc_info, exc_string = (
-            pack_traceback(self.traceback) if not finished else (b"", "")
-        )
-        args: list[Value] = [self.job.id, self.job.execution, self.job.queue, self.verb]
-        args += [worker, f"{self.started:.6f}", 1 if finished else 2]
-        args += ["return_value" if finished else "exc_string"]
-        args += [pack_result(self.result) if finished else exc_string, exc_info]
-        args += ["" if self.retry_after is None else f"{self.retry_after:.3f}"]
+    def arguments(self) -> list[Value]:
+        """Return what settle.lua is told of this attempt."""
+        job = self.job
+        args: list[Value] = [job.id, job.execution, job.queue, self.verb]
+        args += [f"{self.started:.6f}", job.attempt, *self._result()]
+        args.append("" if self.retry_after is None else f"{self.retry_after:.3f}")
         args += [int(self._ttl("result_ttl", RESULT_TTL)), self._failure_ttl()]
+        args.append(2 * len(self.facts))
         for name, value in self.facts.items():
             args += [name, as_bytes(value)]
-        return Invocation(script("settle"), (), args)
+        return args
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the settlement takes on the wire."""
+        return 500 + 3 * len(self.result) + 2 * len(self.traceback) + len(self.packed)
+
+    def _result(self) -> tuple[Value, Value]:
+        """Return RQ's field of the result, and the job's `exc_info`."""
+        if self.verb in ("fail", "stop"):
+            exc_info, exc_string = pack_traceback(self.traceback)
+            return exc_string, exc_info
+        return self.packed or pack_result(self.result), b""
 
     def _ttl(self, name: str, default: float) -> float:
         chosen = self.job.number(name)
         return default if chosen is None else chosen
 
     def _failure_ttl(self) -> int:
-        ours = bool(self.job.fields["task"])
+        ours = bool(self.job.raw("task"))
         return int(self._ttl("failure_ttl", FAILURE_TTL if ours else STOCK_FAILURE_TTL))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Said:
     """Something that a running job said: a log line, or progress as JSON."""
 
@@ -121,8 +143,13 @@ class Said:
     at: float = 0.0
 
 
-def claimed_from(answer: Any) -> Claimed:
+def claimed_from(answer: list[Any]) -> Claimed:
     """Return a job as claim.lua answers it."""
-    job_id, execution, queue, attempt, values = answer
-    fields = dict(zip(CLAIMED_FIELDS, values, strict=True))
-    return Claimed(job_id.decode(), execution.decode(), queue.decode(), attempt, fields)
+    job_id, execution, queue = (
+        answer[0].decode(),
+        answer[1].decode(),
+        answer[2].decode(),
+    )
+    member = f"{job_id}:{execution}"
+    rare = answer.pop() if len(answer) > 4 + len(_COMMON) else _NONE_RARE
+    return Claimed(job_id, execution, queue, answer[3], member, answer[4:] + rare)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from typing import Any
 
 import redis.exceptions
@@ -47,8 +47,8 @@ WAIT_FOR = 5
 #: Seconds that stock readers keep a worker that stopped beating (RQ: worker_ttl + 60).
 WORKER_TTL = 480
 
-#: Leases renewed by one call, so that no call holds Redis for long.
-RENEW_AT_ONCE = 500
+#: Leases renewed, and heartbeats written, by one call: none may hold Redis over 2 ms.
+RENEW_AT_ONCE, BEAT_AT_ONCE = 500, 100
 
 #: Bytes of log that one job may keep in Redis, as entries of about 200 bytes.
 LOG_ENTRIES = 25_000
@@ -88,11 +88,14 @@ class Engine:
         args += [sync_slots, async_slots, len(self.queues), *self.queues]
         args += [len(coroutines), *coroutines, *executions]
         with _translated():
-            suspended, held, jobs = await invoke_async(self._client, "claim", (), args)
+            answer = await invoke_async(self._client, "claim", (), args)
+        suspended, held, paused, jobs = answer
+        names = [name.decode() for name in held]
         return ClaimAnswer(
             bool(suspended),
-            frozenset(queue.decode() for queue in held),
-            [claimed_from(job) for job in jobs],
+            dict(zip(names[::2], names[1::2], strict=True)),
+            frozenset(name.decode() for name in paused),
+            list(map(claimed_from, jobs)),
         )
 
     async def wait_for_work(self, queue: str) -> bool:
@@ -102,39 +105,36 @@ class Engine:
             found = await self._waiting.blmove(key, key, WAIT_FOR, "LEFT", "LEFT")
         return found is not None
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[str | Exception]:
-        """End attempts in one round trip; returns the new states, or what went wrong."""
-        calls = [settlement.invocation(self.worker) for settlement in settlements]
+    async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
+        """End attempts by one call; returns the new states, 'superseded' or 'broken: …'."""
+        args: list[Value] = [self.worker, self.host]
+        for settlement in settlements:
+            args += settlement.arguments()
         with _translated():
-            answers = await send_async(self._client, calls)
-        return [_settled(answer) for answer in answers]
+            states = await invoke_async(self._client, "settle", (), args)
+        return [state.decode("utf-8", "replace") for state in states]
 
     async def renew(self, jobs: Sequence[Claimed]) -> set[str]:
         """Renew leases; returns the members whose lease is gone."""
         gone: set[str] = set()
-        for queue in {job.queue for job in jobs}:
-            members = [job.member for job in jobs if job.queue == queue]
-            for start in range(0, len(members), RENEW_AT_ONCE):
-                chunk = members[start : start + RENEW_AT_ONCE]
-                args: tuple[Value, ...] = (LEASE_FOR, *chunk)
-                with _translated():
-                    answer = await invoke_async(
-                        self._client, "renew", (keys.lease(queue),), args
-                    )
-                gone.update(member.decode() for member in answer)
-                await asyncio.sleep(0)
+        for queue, mine in _by_queue(jobs, RENEW_AT_ONCE):
+            args: list[Value] = [LEASE_FOR, *(job.member for job in mine)]
+            zsets = (keys.lease(queue), keys.wip(queue))
+            with _translated():
+                answer = await invoke_async(self._client, "renew", zsets, args)
+            gone.update(member.decode() for member in answer)
+            await asyncio.sleep(0)
         return gone
 
     async def beat(self, jobs: Sequence[Claimed]) -> None:
         """Write RQ's own heartbeat of running jobs."""
-        for queue in {job.queue for job in jobs}:
-            mine = [job for job in jobs if job.queue == queue]
-            for start in range(0, len(mine), RENEW_AT_ONCE):
-                args: list[Value] = [WIP_FOR]
-                for job in mine[start : start + RENEW_AT_ONCE]:
-                    args += [job.id, job.execution]
-                with _translated():
-                    await invoke_async(self._client, "beat", (keys.wip(queue),), args)
+        for queue, mine in _by_queue(jobs, BEAT_AT_ONCE):
+            pairs: list[Value] = [WIP_FOR]
+            for job in mine:
+                pairs += [job.id, job.execution]
+            with _translated():
+                await invoke_async(self._client, "beat", (keys.wip(queue),), pairs)
+            await asyncio.sleep(0)
 
     async def register(self, facts: dict[Any, Any]) -> None:
         """Write the worker as RQ does, anew each time: Redis may have lost it."""
@@ -142,7 +142,7 @@ class Engine:
         with _translated():
             async with self._client.pipeline(transaction=True) as pipeline:
                 pipeline.hset(key, mapping=facts)
-                pipeline.hdel(key, "death")
+                pipeline.hdel(key, *({"death", "current_job"} - facts.keys()))
                 pipeline.expire(key, WORKER_TTL)
                 pipeline.sadd(keys.WORKERS, key)
                 for queue in self.queues:
@@ -208,7 +208,7 @@ class Engine:
         async with make_async_client(None) as client:
             pubsub = client.pubsub(ignore_subscribe_messages=True)
             with _translated():
-                await pubsub.subscribe(keys.worker_commands(self.worker))
+                await pubsub.subscribe(keys.worker_commands(self.worker), keys.CONTROL)
                 while True:
                     message = await pubsub.get_message(timeout=WAIT_FOR)
                     if message is None:
@@ -217,6 +217,18 @@ class Engine:
                         command = _parse_command(message["data"])
                         if command:
                             yield command
+
+
+def _by_queue(
+    jobs: Sequence[Claimed], size: int
+) -> Iterator[tuple[str, list[Claimed]]]:
+    """Yield jobs in pieces of one queue each; looks at `size` jobs at a time, so that
+    many thousands do not hold up the loop."""
+    for start in range(0, len(jobs), size):
+        pieces: dict[str, list[Claimed]] = {}
+        for job in jobs[start : start + size]:
+            pieces.setdefault(job.queue, []).append(job)
+        yield from pieces.items()
 
 
 class _translated(contextlib.AbstractContextManager[None]):
@@ -230,20 +242,6 @@ class _translated(contextlib.AbstractContextManager[None]):
 
 
 _OURS = (redis.exceptions.DataError,)
-
-
-#: Answers to one command that mean the same as no answer: it may be sent again.
-_PASSING = (
-    redis.exceptions.ConnectionError,
-    redis.exceptions.OutOfMemoryError,
-    redis.exceptions.ReadOnlyError,
-)
-
-
-def _settled(answer: Any) -> str | Exception:
-    if isinstance(answer, _PASSING):
-        return BrokerUnavailable(answer)
-    return answer if isinstance(answer, Exception) else str(answer.decode())
 
 
 def _parse_command(data: bytes) -> dict[str, Any] | None:

@@ -23,6 +23,8 @@ EVENTS_GROUP = "recorder"
 RELEASES = "taskyard:releases"
 LIVE = "taskyard:live"
 CONTROL = "taskyard:control"
+#: Hash of scope:target to the second it ends, "" for never; claims read it.
+PAUSES = "taskyard:pauses"
 EPOCH = "taskyard:epoch"
 #: Hash of process kind:name to the second it last said it was well.
 LIVENESS = "taskyard:liveness"

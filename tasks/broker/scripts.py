@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 import redis.asyncio
+from hiredis import pack_command
 from redis.exceptions import NoScriptError
 
 FOLDER = Path(__file__).parent / "scripts"
@@ -83,8 +84,23 @@ async def invoke_async(
     args: Sequence[Value] = (),
 ) -> Any:
     """Run a script and return its answer."""
-    answers = await send_async(client, [Invocation(script(name), keys, args)])
-    return _checked(answers)[0]
+    invocation = Invocation(script(name), keys, args)
+    try:
+        return await _send_one(client, invocation)
+    except NoScriptError:
+        await client.script_load(invocation.script.source)
+        return await _send_one(client, invocation)
+
+
+async def _send_one(client: redis.asyncio.Redis, invocation: Invocation) -> Any:
+    """Send a call packed in C: redis-py's own packing costs 1 µs for each argument."""
+    pool = client.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        await connection.send_packed_command(pack_command(invocation.command))
+        return await connection.read_response()
+    finally:
+        await pool.release(connection)
 
 
 async def send_async(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,9 @@ __all__ = [
 
 #: A worker beats every 5 s; after three missed beats it counts as lost.
 LOST_AFTER = timedelta(seconds=15)
+
+#: Seconds of lag from which a worker's loop counts as slow.
+SLOW_LOOP = 0.25
 
 #: Stock RQ workers beat when idle only every 405 s at worst.
 STOCK_LOST_AFTER = timedelta(seconds=480)
@@ -73,7 +77,20 @@ class WorkerInfo:
     successful: int
     failed: int
     rss_bytes: int
-    loop_lag: float
+    #: Seconds by which sleeps on the loop ended late: the worst and the mean since the
+    #: last beat, and the worst of the last minute.
+    loop_lag: float = 0.0
+    loop_lag_mean: float = 0.0
+    loop_lag_minute: float = 0.0
+    #: Since when the loop has not come round, and the job that keeps it, where known.
+    blocked_since: datetime | None = None
+    blocked_job_id: str | None = None
+    blocked_task: str = ""
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether what runs on the loop was held up visibly within the last minute."""
+        return self.loop_lag_minute >= SLOW_LOOP
 
     @property
     def is_ours(self) -> bool:
@@ -214,6 +231,11 @@ def _worker(key: bytes, raw: Mapping[bytes, bytes]) -> WorkerInfo:
         failed=int(_number(fields, "failed_job_count")),
         rss_bytes=int(_number(fields, "ty:rss")),
         loop_lag=_number(fields, "ty:loop_lag"),
+        loop_lag_mean=_number(fields, "ty:loop_lag_mean"),
+        loop_lag_minute=_number(fields, "ty:loop_lag_minute"),
+        blocked_since=_moment(_number(fields, "ty:blocked_since")),
+        blocked_job_id=fields.get("ty:blocked_job") or None,
+        blocked_task=fields.get("ty:blocked_task", ""),
     )
 
 
@@ -254,8 +276,16 @@ def _seconds(value: bytes) -> datetime:
     return datetime.fromtimestamp(float(value), UTC)
 
 
+def _moment(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _number(fields: Mapping[str, str], name: str, default: float = 0) -> float:
     try:
-        return float(fields.get(name) or default)
+        number = float(fields.get(name) or default)
     except ValueError:
         return default
+    return number if math.isfinite(number) else default

@@ -55,11 +55,13 @@ def server_is_young() -> bool:
     return bool(info["uptime_in_seconds"] < LEASE_FOR + 5)
 
 
-def forget_expired(queue: str, now: float) -> None:
+def forget_expired(queue: str) -> None:
     """Drop registry entries of jobs that Redis has forgotten. Raises BrokerUnavailable."""
     with broker_errors(), get_client().pipeline(transaction=False) as pipeline:
+        # Entries end by Redis' clock, not by this host's.
+        now: Any = get_client().time()
         for registry in (keys.finished(queue), keys.failed(queue)):
-            pipeline.zremrangebyscore(registry, 0, now)
+            pipeline.zremrangebyscore(registry, 0, now[0])
         pipeline.execute()
 
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tasks.builtin import _address, _http
-from tasks.builtin._address import Target
-from tasks.builtin._http import Answer
 from tasks.builtin._text import printable
 from tasks.errors import TaskFailed
+from tasks.outbound import address, http
+from tasks.outbound.address import Target
+from tasks.outbound.http import Answer, Request
 from tasks.registry import task
 from tasks.text import gettext as _
 from tasks.text import gettext_noop
@@ -56,7 +56,7 @@ async def check_url(
     started = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_seconds):
-            answer = await check.run(_address.parse(url))
+            answer = await check.run(address.parse(url))
     except TimeoutError as error:
         raise check.timed_out(timeout_seconds) from error
     total_ms = round((time.perf_counter() - started) * 1000, 1)
@@ -102,18 +102,18 @@ class _Check:
                     )
                     % {"url": target.shown}
                 )
-            target = _address.follow(target, str(location))
+            target = address.follow(target, str(location))
             self.hops.append(target.shown)
 
     async def _ask(self, target: Target) -> Answer:
         self.target = target
         self._doing = _("resolving the host name")
-        watch = _http.Stopwatch()
-        addresses = await _address.resolve(target)
+        watch = http.Stopwatch()
+        addresses = await address.resolve(target)
         watch.note("resolve_ms")
         self._doing = _("waiting for the answer")
         current_job().progress(len(self.hops), None, target.shown)
-        answer = await _http.exchange(target, addresses, self.method)
+        answer = await http.exchange(target, addresses, Request(self.method))
         answer.timing = watch.steps | answer.timing
         return answer
 

@@ -3,151 +3,219 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from tasks.broker.attempts import Claimed
-from tasks.worker.callbacks import call_back, call_back_quietly
+from tasks.worker.callbacks import callback_of, error_of
 from tasks.worker.calls import (
+    ImportNeeded,
     JobTimedOut,
     Outcome,
     Plan,
     failed,
-    is_known,
     plan,
     stopped,
     succeeded,
 )
-from tasks.worker.children import Child, ChildPool
+from tasks.worker.child_process import Errand
 from tasks.worker.context import JobContext, enter_job
+from tasks.worker.retries import asks_again
+from tasks.worker.threads import run_in_thread
 
 #: Characters of a result that the ledger keeps; Redis keeps all of it for a while.
 LEDGER_RESULT_LIMIT = 65_536
 
+#: Bytes of arguments, packed, that are read on the loop; larger ones would hold it up.
+READ_HERE = 64 * 1024
 
-@dataclass(eq=False)
+
+#: Seconds that a coroutine may go on after it was interrupted.
+LAST_WORDS = 5.0
+
+
+class Stray(BaseException):
+    """Raised where the code of a job returned after the job had been ended without it."""
+
+
+@dataclass(eq=False, slots=True)
 class Running:
     """A job that runs here now."""
 
     job: Claimed
     context: JobContext
+    #: Called when the coroutine goes on though it was interrupted.
+    gone_astray: Callable[[Running], None]
     started: float = field(default_factory=time.time)
     task: asyncio.Task[None] | None = None
-    child: Child | None = None
+    errand: Errand | None = None
     stopping: bool = False
-    #: Until it is known whether the job is a coroutine, a child is kept free for it.
-    undecided: bool = True
     #: Set when the job goes back to its queue instead of ending.
     handing_back: bool = False
+    #: Set when its time, so many seconds, was over.
+    overdue: bool = False
+    seconds: float = 0.0
+    #: Whether the task's own code runs, and no callback of the job.
+    is_in_code: bool = False
+    #: Set when the job was ended while its code went on.
+    is_stray: bool = False
+
+    @property
+    def was_interrupted(self) -> bool:
+        return self.stopping or self.overdue or self.is_stray
+
+    def interruption(self) -> BaseException:
+        """Return what ends the attempt instead of the result of its code."""
+        return Stray() if self.is_stray else asyncio.CancelledError()
+
+    def time_out(self, seconds: float) -> None:
+        """Interrupt a coroutine whose time is over."""
+        self.overdue, self.seconds = True, seconds
+        self.interrupt()
 
     def interrupt(self) -> None:
-        """End the job's code, whichever way it runs."""
-        if self.child is not None:
-            self.child.stopping = self.stopping
-            self.child.kill()
-        elif self.task is not None:
+        """Cancel a coroutine, and give it up where it goes on all the same."""
+        if self.task is None:
+            return
+        loop = asyncio.get_running_loop()
+        coroutine = cast(Coroutine[Any, Any, None], self.task.get_coro())
+        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            # Canceled before its first step, it would not even note its end.
+            loop.call_soon(self.interrupt)
+        else:
             self.task.cancel()
+            loop.call_later(LAST_WORDS, self.gone_astray, self)
 
 
-async def attempt(
-    running: Running, pool: ChildPool, coroutine_paths: set[str]
-) -> Outcome:
-    """Run a job's code, on this loop or in a child, and return how it ended.
-
-    The path of a coroutine is added to `coroutine_paths`.
-    """
-    job = running.job
-    planned = plan(job) if is_known(job) else await asyncio.to_thread(plan, job)
-    context = running.context
-    context.task = planned.task.name if planned.task else planned.path
-    running.undecided = not planned.is_async
-    if planned.timeout:
-        context.deadline = running.started + planned.timeout
-    if planned.is_async:
-        coroutine_paths.add(planned.path)
-        return await _run_here(planned, running)
-    return await _run_in_child(planned, running, pool)
-
-
-async def _run_here(planned: Plan, running: Running) -> Outcome:
-    enter_job(running.context)
-    limit = asyncio.timeout(planned.timeout)
+def plan_here(job: Claimed) -> Plan | None:
+    """Return what a job calls, or None where finding out would hold up the loop."""
+    if len(job.raw("data")) > READ_HERE:
+        return None
     try:
-        args, kwargs = planned.arguments()
-        async with limit:
-            value = await planned.function(*args, **kwargs)
-        await _call_back(running.job, "success_callback_name", value)
+        return plan(job, may_import=False)
+    except ImportNeeded:
+        return None
+
+
+async def plan_elsewhere(job: Claimed) -> Plan:
+    """Return what a job calls, found out by a thread."""
+    planned: Plan = await run_in_thread(plan, job)
+    return planned
+
+
+async def run_here(planned: Plan, running: Running) -> Outcome:
+    """Run a coroutine on this loop and return how it ended.
+
+    Raises CancelledError where the job is stopped or handed back.
+    """
+    context = running.context
+    enter_job(context)
+    try:
+        value = await _call(planned, running)
+        retries = int(running.job.number("number_of_retries") or 0)
+        if again := asks_again(value, retries):
+            return again
+        callback = callback_of(running.job, "finished")
+        if callback:
+            await callback.call_in_thread(context, value)
         return succeeded(value)
-    except TimeoutError as error:
-        late = limit.expired() and planned.timeout
-        return await _fail(
-            running, JobTimedOut(planned.timeout or 0) if late else error
-        )
     except asyncio.CancelledError:
+        if running.stopping or running.handing_back or not running.overdue:
+            raise
+        return await fail(running, JobTimedOut(running.seconds))
+    except Stray:
         raise
     except BaseException as error:  # some of which would end the whole worker
-        return await _fail(running, error)
+        return await fail(running, error)
 
 
-async def _call_back(job: Claimed, name: str, value: object) -> None:
-    path = job.text(name)
-    if path:
-        await asyncio.to_thread(call_back, path, job.id, value)
+async def _call(planned: Plan, running: Running) -> Any:
+    args, kwargs = planned.arguments()
+    alarm = _alarm(planned.timeout, running)
+    running.is_in_code = True
+    try:
+        value = await planned.function(*args, **kwargs)
+    except BaseException as error:
+        if running.was_interrupted:
+            raise running.interruption() from error
+        raise
+    finally:
+        running.is_in_code = False
+        if alarm:
+            alarm.cancel()
+    if running.was_interrupted:  # a task may swallow that, but not undo it
+        raise running.interruption()
+    return value
 
 
-async def _fail(running: Running, error: BaseException) -> Outcome:
-    path = running.job.text("failure_callback_name")
-    if path:
-        about = (type(error), error, error.__traceback__)
-        await asyncio.to_thread(call_back_quietly, path, running.job.id, *about)
+def _alarm(seconds: float | None, running: Running) -> asyncio.TimerHandle | None:
+    if seconds is None:
+        return None
+    loop = asyncio.get_running_loop()
+    return loop.call_later(seconds, running.time_out, seconds)
+
+
+async def fail(running: Running, error: BaseException) -> Outcome:
+    """Return the outcome of a coroutine that raised, after its callback."""
+    callback = callback_of(running.job, "failed")
+    if callback:
+        await callback.call_quietly_in_thread(running.context, *error_of(error))
     return failed(error)
 
 
 async def stop(running: Running) -> Outcome:
     """Return the outcome of a job that was stopped, after its callback."""
-    path = running.job.text("stopped_callback_name")
-    if path:
-        await asyncio.to_thread(call_back_quietly, path, running.job.id)
+    callback = callback_of(running.job, "stopped")
+    if callback:
+        await callback.call_quietly_in_thread(running.context)
     return stopped()
 
 
-async def _run_in_child(planned: Plan, running: Running, pool: ChildPool) -> Outcome:
-    while not pool.free:
-        # A stock client's sync job came where a coroutine was expected.
-        await pool.became_free()
-    context = running.context
-    child = running.child = pool.take()
-    running.undecided = False
-    request = {
-        "id": context.id,
+def request_of(planned: Plan, running: Running) -> dict[str, Any]:
+    """Return what a child must know to run a job, beside the job's data."""
+    job, context = running.job, running.context
+    request: dict[str, Any] = {
+        "id": job.id,
         "task": context.task,
-        "path": planned.path,
-        "queue": context.queue,
-        "attempt": context.attempt,
-        "args": planned.args,
-        "kwargs": planned.kwargs,
+        "queue": job.queue,
+        "attempt": job.attempt,
         "timeout": planned.timeout,
-        "deadline": context.deadline,
-        "on_success": running.job.text("success_callback_name"),
-        "on_failure": running.job.text("failure_callback_name"),
     }
-    try:
-        outcome = await child.run(request, context.sink)
-    finally:
-        running.child = None
-        await pool.give_back(child)
-    return await stop(running) if outcome.verb == "stop" else outcome
+    if planned.pickled:
+        request["pickled"] = True
+    for state in ("finished", "failed"):
+        callback = callback_of(job, state)
+        if callback:
+            request[state] = [callback.path, callback.timeout]
+    retries = job.number("number_of_retries")
+    if retries:
+        request["number_of_retries"] = int(retries)
+    return request
 
 
-def facts_of(outcome: Outcome, job: Claimed) -> dict[str, Any]:
+def limit_of(planned: Plan, job: Claimed) -> float | None:
+    """Return the seconds that a child may take at most for a job and its callbacks."""
+    limits = [planned.timeout or 0]
+    for state in ("finished", "failed"):
+        callback = callback_of(job, state)
+        limits += [callback.timeout] if callback else []
+    is_free = not planned.timeout or min(limits) < 0
+    return None if is_free else sum(limits)
+
+
+def facts_of(outcome: Outcome) -> dict[str, Any]:
     """Return what the recorder should know of an attempt's end."""
-    facts: dict[str, Any] = {"attempt": job.attempt}
     if outcome.verb == "finish":
-        facts["result"] = outcome.result[:LEDGER_RESULT_LIMIT]
-        facts["result_size"] = len(outcome.result.encode())
-    elif outcome.verb != "handback":
-        facts["error"] = outcome.error
-        facts["message"] = outcome.message
-        facts["traceback"] = outcome.traceback
-    return facts
+        result = outcome.result
+        size = len(result) if result.isascii() else len(result.encode())
+        return {"result": result[:LEDGER_RESULT_LIMIT], "result_size": size}
+    if outcome.verb == "handback":
+        return {}
+    return {
+        "error": outcome.error,
+        "message": outcome.message,
+        "traceback": outcome.traceback,
+    }

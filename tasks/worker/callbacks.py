@@ -2,59 +2,86 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import logging
-import signal
-import threading
-from collections.abc import Iterator
-from types import FrameType
+from dataclasses import dataclass
 from typing import Any
 
-from tasks.broker.current import fetch_rq_job
+from tasks.broker.attempts import Claimed
+from tasks.broker.current import ended_rq_job
 from tasks.registry import registry
-from tasks.worker.calls import JobTimedOut, import_admitted
+from tasks.worker.calls import JobTimedOut, ProcessDied, import_admitted
+from tasks.worker.context import JobContext
+from tasks.worker.deadline import LAST_WORDS, deadline
+from tasks.worker.threads import run_in_thread
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that a callback may take (RQ's own default).
 CALLBACK_TIMEOUT = 60.0
 
-
-def call_back(path: str, job_id: str, *args: Any) -> None:
-    """Call a callback as RQ does: with the job, its connection, and what came of it.
-
-    It must be registered like any function; nothing else is imported. Raises what the
-    callback raises.
-    """
-    task = registry.find(path)
-    function = task.function if task else import_admitted(path)
-    job = fetch_rq_job(job_id)
-    if job is not None:
-        with deadline(CALLBACK_TIMEOUT):
-            function(job, job.connection, *args)
+#: RQ's states at which a callback is called, and the beginning of its fields.
+_FIELDS = {"finished": "success", "failed": "failure", "stopped": "stopped"}
 
 
-def call_back_quietly(path: str, job_id: str, *args: Any) -> None:
-    """Call a callback whose own failure changes nothing; it is logged."""
-    try:
-        call_back(path, job_id, *args)
-    except Exception:
-        logger.exception("callback %s of job %s failed", path, job_id)
+@dataclass(frozen=True)
+class Callback:
+    """A function that is called when its job ends in one state."""
+
+    path: str
+    state: str
+    timeout: float = CALLBACK_TIMEOUT
+
+    def call(self, context: JobContext, *about: Any) -> None:
+        """Call it as RQ does: with the job, its connection, and what came of it.
+
+        It must be registered like any function; nothing else is imported. Raises what
+        it raises, and JobTimedOut.
+        """
+        task = registry.find(self.path)
+        function = task.function if task else import_admitted(self.path)
+        job = ended_rq_job(context, self.state)
+        if job is not None:
+            with deadline(self.timeout):
+                function(job, job.connection, *about)
+
+    def call_quietly(self, context: JobContext, *about: Any) -> None:
+        """Call it where its own failure changes nothing; that is logged."""
+        try:
+            self.call(context, *about)
+        except Exception:
+            logger.exception("callback %s of job %s failed", self.path, context.id)
+
+    async def call_in_thread(self, context: JobContext, *about: Any) -> None:
+        """Call it beside the loop, and wait no longer than it may take."""
+        limit = self.timeout + LAST_WORDS if self.timeout > 0 else None
+        async with asyncio.timeout(limit):
+            await run_in_thread(self.call, context, *about)
+
+    async def call_quietly_in_thread(self, context: JobContext, *about: Any) -> None:
+        try:
+            await self.call_in_thread(context, *about)
+        except Exception:
+            logger.exception("callback %s of job %s failed", self.path, context.id)
 
 
-@contextlib.contextmanager
-def deadline(seconds: float | None) -> Iterator[None]:
-    """Raise JobTimedOut in the block after `seconds`, in a main thread (signal.alarm)."""
-    if not seconds or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def callback_of(job: Claimed, state: str) -> Callback | None:
+    """Return the callback that a job's client named for its end in `state`."""
+    field = _FIELDS[state]
+    path = job.text(f"{field}_callback_name")
+    if not path:
+        return None
+    timeout = job.number(f"{field}_callback_timeout")
+    return Callback(path, state, CALLBACK_TIMEOUT if timeout is None else timeout)
 
-    def expire(number: int, frame: FrameType | None) -> None:
-        raise JobTimedOut(seconds)
 
-    signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+def error_of(error: BaseException) -> tuple[Any, ...]:
+    """Return an error as RQ tells it to callbacks: its type, itself, its traceback."""
+    return type(error), error, error.__traceback__
+
+
+def error_told(name: str, message: str) -> tuple[Any, ...]:
+    """Return the same for the end of a child, which could not say it itself."""
+    kind = JobTimedOut if name == JobTimedOut.__name__ else ProcessDied
+    # Not called: JobTimedOut would make a sentence of its own.
+    return kind, kind.__new__(kind, message), None

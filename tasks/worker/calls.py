@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import os
-import random
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tasks.broker.attempts import Claimed
+from tasks.broker.pickled import PickledCall, load_call, pack_value, peek_path
 from tasks.broker.wire import (
     NO_TIMEOUT,
+    PayloadPickled,
     PayloadUnreadable,
+    ResultUnusable,
     encode_result,
-    longest_delay,
     unpack_call,
 )
 from tasks.conf import get_config
@@ -49,8 +51,15 @@ class JobTimedOut(Exception):
         )
 
 
+class ImportNeeded(Exception):
+    """Raised where a job's module would have to be imported first, and must not be."""
+
+
 class ProcessDied(Exception):
     """Recorded for a job whose child process ended without an answer."""
+
+
+_is_coroutine_function = lru_cache(4_096)(inspect.iscoroutinefunction)
 
 
 @dataclass(frozen=True)
@@ -63,10 +72,12 @@ class Plan:
     kwargs: dict[str, Any]
     timeout: float | None
     task: Task | None = None
+    #: The call, where only a child may load it; function and arguments say nothing then.
+    pickled: bytes = b""
 
     @property
     def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
+        return _is_coroutine_function(self.function)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments with the types of the signature, if it is a task."""
@@ -85,30 +96,83 @@ class Outcome:
     message: str = ""
     traceback: str = ""
     permanent: bool = False
+    #: RQ's `return_value`, where it is not the result as JSON.
+    packed: str = ""
+    #: Seconds until the next try that the task asked for itself.
+    retry_after: float | None = None
+
+    def brief(self) -> dict[str, Any]:
+        """Return the fields that say something."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if value not in ("", None) and value is not False
+        }
 
 
-def plan(job: Claimed) -> Plan:
+def plan(job: Claimed, *, may_import: bool = True) -> Plan:
     """Return what `job` calls.
 
-    Raises PayloadUnreadable, FunctionNotRegistered (before anything is imported) and
-    whatever the import of an admitted module raises.
+    Raises PayloadUnreadable, FunctionNotRegistered (before anything is imported),
+    ImportNeeded where `may_import` forbids what it takes, and whatever the import of an
+    admitted module raises.
     """
-    path, args, kwargs = unpack_call(job.fields["data"])
+    try:
+        path, args, kwargs = unpack_call(job.raw("data"))
+    except PayloadPickled as error:
+        if not get_config().unpickles(job.queue):
+            raise
+        return _plan_pickled(job, error.pickled)
     task = registry.find(job.text("task")) or registry.find(path)
-    function = task.function if task else import_admitted(path)
+    function = task.function if task else import_admitted(path, may_import=may_import)
     return Plan(function, path, args, kwargs, _timeout(job), task)
 
 
-def is_known(job: Claimed) -> bool:
-    """Say whether the job names a registered task, so that nothing need be imported."""
-    return registry.find(job.text("task")) is not None
+def _plan_pickled(job: Claimed, pickled: bytes) -> Plan:
+    path = peek_path(pickled)
+    task = registry.find(path)
+    return Plan(_load_in_child, path, [], {}, _timeout(job), task, pickled)
 
 
-def import_admitted(path: str) -> Callable[..., Any]:
+def _load_in_child() -> None:
+    """Stand for what a pickled job calls, which only the child that runs it may know."""
+
+
+def call_pickled(pickled: bytes) -> Any:
+    """Load a pickled call, and make it where its function or class is admitted."""
+    call = load_call(pickled)
+    if call.instance is None:
+        return call_path(call.path, call.args, call.kwargs)
+    return _method(call)(*call.args, **call.kwargs)
+
+
+def _method(call: PickledCall) -> Callable[..., Any]:
+    kind = type(call.instance)
+    if not get_config().serves(kind.__module__):
+        raise FunctionNotRegistered(
+            f"{kind.__module__}.{kind.__qualname__}.{call.path}"
+        )
+    return getattr(call.instance, call.path)  # type: ignore[no-any-return]
+
+
+def call_path(
+    path: str, args: Sequence[Any], kwargs: Mapping[str, Any], name: str = ""
+) -> Any:
+    """Call a task by its name or path, with its types, or an admitted function."""
+    task = registry.find(name or path)
+    if task is None:
+        return import_admitted(path)(*args, **kwargs)
+    args, kwargs = task.signature.coerce(list(args), dict(kwargs))
+    return task.function(*args, **kwargs)
+
+
+def import_admitted(path: str, *, may_import: bool = True) -> Callable[..., Any]:
     """Return the function at a dotted path, if TASKYARD_RQ_MODULES admits its module."""
     module, _dot, name = path.rpartition(".")
     if not module or not get_config().serves(module):
         raise FunctionNotRegistered(path)
+    if not may_import and module not in sys.modules:
+        raise ImportNeeded(module)
     function = getattr(importlib.import_module(module), name, None)
     if not callable(function):
         raise FunctionNotRegistered(path)
@@ -122,12 +186,22 @@ def _timeout(job: Claimed) -> float | None:
     return None if seconds == NO_TIMEOUT else seconds
 
 
-def succeeded(value: object) -> Outcome:
+def succeeded(value: object, *, pickled: bool = False) -> Outcome:
     """Return the outcome of a call that returned, or of a result that cannot be kept."""
     try:
+        if pickled:
+            return Outcome("finish", _shown(value), packed=pack_value(value))
         return Outcome("finish", encode_result(value))
     except Exception as error:
         return failed(error)
+
+
+def _shown(value: object) -> str:
+    """Return a pickled job's value as the ledger can keep it: as JSON, or not at all."""
+    try:
+        return encode_result(value)
+    except ResultUnusable:
+        return ""
 
 
 def failed(error: BaseException) -> Outcome:
@@ -174,29 +248,3 @@ def cut(text: str, limit: int) -> str:
     left_out = len(text) - 2 * half
     gap = _("… %(count)s characters left out …") % {"count": f"{left_out:,}"}
     return f"{text[:half]}\n{gap}\n{text[-half:]}"
-
-
-def retry_after(job: Claimed, outcome: Outcome) -> float | None:
-    """Return the seconds to wait before the next try, None where there is none.
-
-    Exponential back-off with full jitter (Brooker, "Exponential Backoff And Jitter",
-    2015) for jobs that name a back-off; RQ's own list of intervals for the others.
-    """
-    left = int(job.number("retries_left") or 0)
-    if outcome.verb != "fail" or outcome.permanent or left <= 0:
-        return None
-    backoff = job.number("backoff")
-    if backoff is not None:
-        return random.uniform(0, longest_delay(backoff, job.attempt))  # noqa: S311
-    return _rq_interval(job, left)
-
-
-def _rq_interval(job: Claimed, left: int) -> float:
-    """RQ 2.12, `Job.get_retry_interval`: the first serves while more tries are left."""
-    try:
-        intervals = [
-            float(seconds) for seconds in json.loads(job.fields["retry_intervals"])
-        ]
-    except (ValueError, TypeError):
-        return 0.0
-    return intervals[max(len(intervals) - left, 0)] if intervals else 0.0

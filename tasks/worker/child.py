@@ -1,45 +1,87 @@
-"""A child process of a worker: runs sync functions, one at a time, over a pipe.
+"""A child process of a worker: runs sync functions, one at a time, over a socket.
 
-`python -m tasks.worker.child FD PARENT`: FD is a socket, PARENT the worker's process id.
+`python -m tasks.worker.child FD TOKENS PARENT`: FD is the socket on which jobs come,
+TOKENS a pipe with a byte for each job that may begin (the worker takes bytes back for
+jobs that are to run elsewhere), PARENT the worker's process id.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import inspect
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from tasks.broker.current import serve_current_job
+from tasks.broker.wire import PayloadPickled, unpack_call
 from tasks.process import die_with_parent
 from tasks.worker import frames
-from tasks.worker.callbacks import call_back, call_back_quietly, deadline
-from tasks.worker.calls import Outcome, failed, import_admitted, succeeded
+from tasks.worker.callbacks import Callback, error_of, error_told
+from tasks.worker.calls import (
+    Outcome,
+    call_path,
+    call_pickled,
+    failed,
+    succeeded,
+)
 from tasks.worker.context import JobContext, current_job, enter_job
+from tasks.worker.deadline import deadline
 from tasks.worker.logs import PrintCapture, capture_logging
+from tasks.worker.retries import asks_again
 
-#: Seconds of grace that a function gets to end by itself after its timeout was raised.
-LAST_WORDS = 5
+#: Seconds between two looks at this process's memory, which cost more than a short job.
+MEASURE_EVERY = 0.1
 
 
 def main() -> None:
-    """Serve until the worker closes the pipe or dies."""
+    """Serve until the worker closes the socket or dies."""
     connection = socket.socket(fileno=int(sys.argv[1]))
+    tokens = int(sys.argv[2])
     die_with_parent()
-    if os.getppid() != int(sys.argv[2]):
+    if os.getppid() != int(sys.argv[3]):
         return
     # Ctrl-C at a terminal reaches the whole group: the worker decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prepare()
+    os.register_at_fork(after_in_child=lambda: _leave_the_worker(connection))
     sender = Sender(connection)
     sender.send({"kind": "ready"})
-    while (request := frames.receive(connection)) is not None:
-        outcome = run(request, sender)
-        sender.send({"kind": "done", "outcome": vars(outcome), "rss": resident_bytes()})
+    memory = Memory()
+    for request, data in frames.receive(connection):
+        if not _take_token(tokens):
+            sender.send({"kind": "skipped"})
+            continue
+        started = time.time()
+        outcome = run(request, data, sender)
+        sender.send(
+            {
+                "kind": "done",
+                "outcome": outcome.brief(),
+                "started": started,
+                "rss": memory.measured(),
+            }
+        )
+
+
+def _leave_the_worker(connection: socket.socket) -> None:
+    """In a process that a task forked: neither take jobs nor speak for this one."""
+    connection.close()
+    if isinstance(sys.stdout, PrintCapture):
+        sys.stdout = sys.stdout.stream
+
+
+def _take_token(tokens: int) -> bool:
+    try:
+        return bool(os.read(tokens, 1))
+    except BlockingIOError:
+        return False
 
 
 def _prepare() -> None:
@@ -52,7 +94,7 @@ def _prepare() -> None:
 
         load_tasks()
     capture_logging()
-    serve_current_job(lambda: current_job().id)
+    serve_current_job(current_job)
     sys.stdout = PrintCapture(sys.stdout)  # type: ignore[arg-type]
 
 
@@ -64,6 +106,8 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, message: dict[str, Any]) -> None:
+        if self._connection.fileno() < 0:
+            return  # in a process that a task forked
         with self._lock:
             self._connection.sendall(frames.pack(message))
 
@@ -71,47 +115,89 @@ class Sender:
         self.send({"kind": kind, **fields})
 
 
-def run(request: dict[str, Any], sender: Sender) -> Outcome:
+class Memory:
+    """Measures this process's memory now and then."""
+
+    def __init__(self) -> None:
+        self._measured_at = float("-inf")
+
+    def measured(self) -> int:
+        """Return the resident bytes, 0 where they were measured a moment ago."""
+        now = time.monotonic()
+        if now - self._measured_at < MEASURE_EVERY:
+            return 0
+        self._measured_at = now
+        return resident_bytes()
+
+
+def run(request: dict[str, Any], data: bytes, sender: Sender) -> Outcome:
     """Run one job and return how it ended."""
+    timeout = request["timeout"]
     context = JobContext(
         id=request["id"],
         task=request["task"],
         queue=request["queue"],
         attempt=request["attempt"],
-        deadline=request["deadline"],
+        deadline=time.time() + timeout if timeout else None,
         sink=sender.say,
+        pickled="pickled" in request,
     )
     enter_job(context)
     try:
-        return _attempt(request)
+        if "call" in request:
+            return _last_call(request, context)
+        return _attempt(request, data, context)
     finally:
         if isinstance(sys.stdout, PrintCapture):
             sys.stdout.end_line()
         enter_job(JobContext())
 
 
-def _attempt(request: dict[str, Any]) -> Outcome:
+def _attempt(request: dict[str, Any], data: bytes, context: JobContext) -> Outcome:
     try:
         with deadline(request["timeout"]), _database():
-            value = _call(request)
-        if request["on_success"]:
-            call_back(request["on_success"], request["id"], value)
-        return succeeded(value)
+            value = _call(request, data)
+        retries = request.get("number_of_retries", 0)
+        if again := asks_again(value, retries, pickled=context.pickled):
+            return again
+        if "finished" in request:
+            path, limit = request["finished"]
+            Callback(path, "finished", limit).call(context, value)
+        return succeeded(value, pickled=context.pickled)
     except BaseException as error:  # whatever a task raises fails only its own job
-        if request["on_failure"]:
-            about = (type(error), error, error.__traceback__)
-            call_back_quietly(request["on_failure"], request["id"], *about)
+        if "failed" in request:
+            path, limit = request["failed"]
+            Callback(path, "failed", limit).call_quietly(context, *error_of(error))
         return failed(error)
 
 
-def _call(request: dict[str, Any]) -> Any:
-    from tasks.registry import registry
+def _last_call(request: dict[str, Any], context: JobContext) -> Outcome:
+    """Make a callback that another child can make no more."""
+    about = error_told(*request["error"]) if "error" in request else ()
+    with _database():
+        Callback(*request["call"]).call_quietly(context, *about)
+    return Outcome("called")
 
-    task = registry.find(request["task"])
-    if task is None:
-        return import_admitted(request["path"])(*request["args"], **request["kwargs"])
-    args, kwargs = task.signature.coerce(request["args"], request["kwargs"])
-    return task.function(*args, **kwargs)
+
+def _call(request: dict[str, Any], data: bytes) -> Any:
+    process = os.getpid()
+    try:
+        return _run_function(request, data)
+    finally:
+        if os.getpid() != process:
+            os._exit(0)  # a copy that the task forked: the job is the original's
+
+
+def _run_function(request: dict[str, Any], data: bytes) -> Any:
+    try:
+        path, args, kwargs = unpack_call(data)
+    except PayloadPickled as error:
+        if "pickled" not in request:
+            raise
+        value = call_pickled(error.pickled)
+    else:
+        value = call_path(path, args, kwargs, request["task"])
+    return asyncio.run(value) if inspect.iscoroutine(value) else value
 
 
 @contextlib.contextmanager

@@ -1,90 +1,37 @@
-"""The warm child processes of a worker: one sync job each, killable alone."""
+"""The warm child processes of a worker: each runs one sync job at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import signal
-import socket
-import sys
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from tasks.conf import PROJECT_ROOT
-from tasks.text import gettext as _
-from tasks.worker import frames
-from tasks.worker.callbacks import CALLBACK_TIMEOUT
-from tasks.worker.calls import JobTimedOut, Outcome, ProcessDied, failed, stopped
-from tasks.worker.child import LAST_WORDS
+from tasks.worker.calls import Outcome, ProcessDied, failed, stopped
+from tasks.worker.child_process import ChildProcess, Errand
 
 logger = logging.getLogger(__name__)
 
-#: A child that holds more memory after a job is replaced, in bytes.
+#: A child that holds more bytes after a job is replaced, unless told otherwise.
 MEMORY_LIMIT = 512 * 1024 * 1024
 
 #: Seconds before a child that died at its start is tried again.
 RESTART_PAUSE = 1.0
 
-Hear = Callable[[str, dict[str, Any]], None]
+#: Seconds of work that a child may hold ahead, where jobs are short, and most jobs.
+#: One at a time, a child would wait longer for its next job than a short one takes.
+AHEAD, MOST_AHEAD = 0.01, 50
 
+#: Seconds after which the errands behind a long one are given to other children.
+LONG = 0.02
 
-@dataclass(eq=False)
-class Child:
-    """One warm process."""
+#: Seconds that an errand may wait for a child before its job goes back to the queue.
+PATIENCE = 2.0
 
-    process: asyncio.subprocess.Process
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    stopping: bool = False
-    overdue: bool = False
-    rss: int = 0
-
-    def kill(self) -> None:
-        """Kill the child and all that it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-    async def run(self, request: dict[str, Any], hear: Hear) -> Outcome:
-        """Run one job; `hear` gets what the task says meanwhile."""
-        self.stopping = self.overdue = False
-        timeout = request["timeout"]
-        calls_back = bool(request["on_success"] or request["on_failure"])
-        last_words = LAST_WORDS + (CALLBACK_TIMEOUT if calls_back else 0)
-        try:
-            async with asyncio.timeout(timeout and timeout + last_words):
-                return await self._exchange(request, hear)
-        except TimeoutError:
-            self.overdue = True
-            self.kill()
-            await self.process.wait()
-            return failed(JobTimedOut(timeout))
-
-    async def _exchange(self, request: dict[str, Any], hear: Hear) -> Outcome:
-        self.writer.write(frames.pack(request))
-        while (message := await frames.read(self.reader)) is not None:
-            if message["kind"] == "done":
-                self.rss = message["rss"]
-                return Outcome(**message["outcome"])
-            hear(message.pop("kind"), message)
-        code = await self.process.wait()
-        return stopped() if self.stopping else failed(ProcessDied(_death(code)))
-
-    async def close(self) -> None:
-        self.kill()
-        self.writer.close()
-        await self.process.wait()
-
-
-def _death(code: int) -> str:
-    if code < 0:
-        name = signal.Signals(-code).name
-        text = _("the child process was ended by signal %(number)s (%(name)s)")
-        return text % {"number": -code, "name": name}
-    text = _("the child process ended with exit code %(code)s and without an answer")
-    return text % {"code": code}
+#: Seconds between two looks at timeouts.
+WATCH_EVERY = 0.5
 
 
 @dataclass
@@ -93,125 +40,172 @@ class ChildPool:
 
     size: int
     changed: Callable[[], None]
-    _idle: list[Child] = field(default_factory=list)
-    _busy: set[Child] = field(default_factory=set)
+    #: A child that holds more bytes after a job is replaced.
+    memory_limit: int = MEMORY_LIMIT
+    _children: list[ChildProcess] = field(default_factory=list)
     _starting: set[asyncio.Task[None]] = field(default_factory=set)
+    _leaving: set[asyncio.Task[None]] = field(default_factory=set)
+    _backlog: deque[Errand] = field(default_factory=deque)
+    _dispatching: asyncio.Handle | None = None
+    _watching: asyncio.TimerHandle | None = None
     _closed: bool = False
-    _freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def free(self) -> int:
-        """How many sync jobs could begin at once."""
-        return len(self._idle)
+        """How many sync jobs may be taken on now: none while every child has plenty.
+
+        So short jobs come by the dozen, not one for each that ends.
+        """
+        room = sum(map(self._room, self._children)) - len(self._backlog)
+        hungry = any(not c.errands and self._room(c) for c in self._children)
+        return room if room > 0 and (hungry or room >= self.running) else 0
 
     @property
     def running(self) -> int:
-        return len(self._busy)
+        return len(self._backlog) + sum(len(child.errands) for child in self._children)
 
     @property
     def rss_bytes(self) -> int:
-        return sum(child.rss for child in (*self._idle, *self._busy))
+        return sum(child.rss for child in self._children)
+
+    def run(self, errand: Errand) -> None:
+        """Have an errand run as soon as a child is free; `errand.ended` is told."""
+        self._backlog.append(errand)
+        self._plan_dispatch()
+
+    def end(self, errand: Errand) -> None:
+        """End an errand, whether or not it has begun."""
+        errand.is_doomed = True
+        child = errand.child
+        if child and child.errands[0] is errand:
+            child.kill()
+            return
+        if child:
+            self._backlog.extendleft(reversed(child.recall()))
+        if errand in self._backlog:
+            self._backlog.remove(errand)
+            outcome = stopped() if errand.stopping else failed(ProcessDied())
+            errand.ended(outcome, None)
+
+    # Children come and go.
 
     def warm_up(self) -> None:
         """Start a child where none is idle and the pool is not full."""
-        known = len(self._idle) + len(self._busy) + len(self._starting)
-        if (
-            not self._closed
-            and self.size > known
-            and not (self._idle or self._starting)
-        ):
+        known = len(self._children) + len(self._starting)
+        idle = any(not child.errands for child in self._children)
+        if not self._closed and self.size > known and not (idle or self._starting):
             task = asyncio.create_task(self._start())
             self._starting.add(task)
             task.add_done_callback(self._note_start)
 
     async def _start(self) -> None:
+        child = ChildProcess(self._child_changed, self._child_gone)
         try:
-            child = await _spawn()
+            came_up = await child.start()
         except OSError as error:
             logger.error("a child process could not be started: %s", error)
-            child = None
-        if child is None:
+            came_up = False
+        except asyncio.CancelledError:
+            if hasattr(child, "process"):
+                await child.close()
+            raise
+        if not came_up:
             await asyncio.sleep(RESTART_PAUSE)
             return
-        self._offer(child)
+        self._children.append(child)
+        self._plan_dispatch()
+        self.changed()
 
     def _note_start(self, task: asyncio.Task[None]) -> None:
         """Forget an attempt to start a child; where it failed, begin the next."""
         self._starting.discard(task)
         self.warm_up()
 
-    def _offer(self, child: Child) -> None:
-        self._idle.append(child)
-        self._freed.set()
+    def _child_changed(self, child: ChildProcess) -> None:
+        if child.rss > self.memory_limit and not child.is_recalling:
+            self._retire(child)
+        elif self._backlog:
+            self._plan_dispatch()
         self.changed()
 
-    async def became_free(self) -> None:
-        """Wait until a child is idle."""
-        self._freed.clear()
-        await self._freed.wait()
-
-    def take(self) -> Child:
-        """Take an idle child for one job; there must be one (`free`)."""
-        child = self._idle.pop()
-        self._busy.add(child)
-        self.warm_up()
-        return child
-
-    async def give_back(self, child: Child) -> None:
-        """Return a child after its job; replace one that died or grew too large."""
-        self._busy.discard(child)
-        alive = child.process.returncode is None
-        if alive and child.rss < MEMORY_LIMIT and not self._closed:
-            self._offer(child)
-        else:
-            if alive and not self._closed:
-                logger.info("a child is replaced: it holds %s MB", child.rss >> 20)
-            await child.close()
+    def _retire(self, child: ChildProcess) -> None:
+        self._backlog.extendleft(reversed(child.recall()))
+        if child in self._children and not child.errands:
+            logger.info("a child is replaced: it holds %s MB", child.rss >> 20)
+            self._children.remove(child)
+            task = asyncio.create_task(child.close())
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
             self.warm_up()
+
+    def _child_gone(self, child: ChildProcess, waiting: list[Errand]) -> None:
+        if child in self._children:
+            self._children.remove(child)
+        self._backlog.extendleft(reversed(waiting))
+        if not self._closed:
+            self.warm_up()
+            self._plan_dispatch()
+            self.changed()
+
+    # Errands find a child.
+
+    def _plan_dispatch(self) -> None:
+        """Dispatch once for all that happens in this turn of the loop."""
+        if self._dispatching is None:
+            loop = asyncio.get_running_loop()
+            self._dispatching = loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        self._dispatching = None
+        given: dict[int, list[Errand]] = {}
+        rooms = {i: self._room(child) for i, child in enumerate(self._children)}
+        while self._backlog and any(rooms.values()):
+            roomiest = max(rooms, key=rooms.__getitem__)
+            rooms[roomiest] -= 1
+            given.setdefault(roomiest, []).append(self._backlog.popleft())
+        for i, errands in given.items():
+            self._children[i].send(errands)
+        self.warm_up()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look again soon while errands wait behind others, else now and then."""
+        stacked = any(len(child.errands) > 1 for child in self._children)
+        if self._watching is None and (stacked or self.running):
+            loop = asyncio.get_running_loop()
+            delay = LONG if stacked else WATCH_EVERY
+            self._watching = loop.call_later(delay, self._look)
+
+    def _look(self) -> None:
+        self._watching = None
+        now = time.monotonic()
+        for child in self._children:
+            if child.is_overdue(now):
+                child.time_out()
+            elif len(child.errands) > 1 and now - child.begun > LONG:
+                self._backlog.extendleft(reversed(child.recall()))
+                child.usual = max(child.usual, now - child.begun)
+        while self._backlog and now - self._backlog[0].since > PATIENCE:
+            self._backlog.popleft().ended(Outcome("handback"), None)
+        self._dispatch()
+
+    def _room(self, child: ChildProcess) -> int:
+        """Return how many more errands a child may be sent."""
+        if child.is_recalling or child.rss > self.memory_limit:
+            return 0
+        depth = min(MOST_AHEAD, int(AHEAD / child.usual)) if child.usual else MOST_AHEAD
+        return max(1, depth) - len(child.errands)
 
     async def close(self) -> None:
         """Kill every child."""
         self._closed = True
+        for handle in (self._watching, self._dispatching):
+            if handle:
+                handle.cancel()
         starting = tuple(self._starting)
         for task in starting:
             task.cancel()
         # Each ends the process that it was about to offer.
-        await asyncio.gather(*starting, return_exceptions=True)
-        for child in (*self._idle, *self._busy):
+        await asyncio.gather(*starting, *self._leaving, return_exceptions=True)
+        for child in tuple(self._children):
             await child.close()
-
-
-def _python_path() -> str:
-    known = os.environ.get("PYTHONPATH")
-    return f"{PROJECT_ROOT}{os.pathsep}{known}" if known else str(PROJECT_ROOT)
-
-
-async def _spawn() -> Child | None:
-    """Start a child and wait until it is ready; None if it ended before."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # a tasks.py in the working folder must not hide ours
-            "-m",
-            "tasks.worker.child",
-            str(theirs.fileno()),
-            str(os.getpid()),
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": _python_path()},
-        )
-    reader, writer = await asyncio.open_connection(sock=ours)
-    child = Child(process, reader, writer)
-    try:
-        ready = await frames.read(reader)
-    except asyncio.CancelledError:
-        await child.close()
-        raise
-    if ready is None:
-        logger.error(
-            "a child process ended at its start: %s", _death(await process.wait())
-        )
-        writer.close()
-        return None
-    return child

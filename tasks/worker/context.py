@@ -38,6 +38,10 @@ class JobContext:
     #: Set when somebody asked the job to end; a task may look at it and clean up.
     stop_requested: bool = False
     sink: Sink = field(default=_nowhere, repr=False)
+    #: Whether the job's data and meta are pickled; only a child may load them.
+    pickled: bool = False
+    #: RQ's own object of the job, once somebody asked for it.
+    rq_job: Any = field(default=None, repr=False)
     _reported_at: float = field(default=0.0, repr=False)
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:

@@ -1,54 +1,61 @@
-"""Messages between a worker and its children: JSON with its length before it."""
+"""Messages between a worker and its children: JSON, and bytes that go along unchanged.
+
+A frame is two lengths (4 bytes each, network order), a JSON object, and the bytes.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import struct
+from collections.abc import Iterator
 from typing import Any
 
-_LENGTH = struct.Struct("!I")
+_LENGTHS = struct.Struct("!II")
 
-#: No message is longer: the largest holds a result with its escapes.
+#: No frame is longer: the largest holds a result with its escapes.
 FRAME_LIMIT = 64 * 1024 * 1024
 
+#: Bytes asked of the socket by one read of a child.
+CHUNK = 1 << 18
 
-def pack(message: dict[str, Any]) -> bytes:
+
+class FrameTooLong(Exception):
+    """Raised for a frame over FRAME_LIMIT: the other side does not speak this protocol."""
+
+
+def pack(message: dict[str, Any], data: bytes = b"") -> bytes:
     text = json.dumps(message).encode()
-    return _LENGTH.pack(len(text)) + text
+    return _LENGTHS.pack(len(text), len(data)) + text + data
 
 
-async def read(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """Return the next message, or None when the other side is gone."""
-    try:
-        length = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))[0]
-        if length > FRAME_LIMIT:
-            return None
-        message: dict[str, Any] = json.loads(await reader.readexactly(length))
-    except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-        return None
-    return message
+class Splitter:
+    """Turns a stream of bytes, fed in pieces, into messages."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """Yield each message that is complete now. Raises FrameTooLong and ValueError."""
+        buffer = self._buffer
+        buffer += piece
+        start = 0
+        while len(buffer) - start >= _LENGTHS.size:
+            text_size, data_size = _LENGTHS.unpack_from(buffer, start)
+            if text_size + data_size > FRAME_LIMIT:
+                raise FrameTooLong
+            middle = start + _LENGTHS.size + text_size
+            end = middle + data_size
+            if len(buffer) < end:
+                break
+            text, data = buffer[start + _LENGTHS.size : middle], buffer[middle:end]
+            start = end
+            yield json.loads(text), bytes(data)
+        del buffer[:start]
 
 
-def receive(connection: socket.socket) -> dict[str, Any] | None:
-    """Return the next message, blocking, or None when the other side is gone."""
-    head = _receive_exactly(connection, _LENGTH.size)
-    if head is None:
-        return None
-    text = _receive_exactly(connection, _LENGTH.unpack(head)[0])
-    if text is None:
-        return None
-    message: dict[str, Any] = json.loads(text)
-    return message
-
-
-def _receive_exactly(connection: socket.socket, size: int) -> bytes | None:
-    parts: list[bytes] = []
-    while size:
-        part = connection.recv(min(size, 1 << 20))
-        if not part:
-            return None
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+def receive(connection: socket.socket) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Yield messages, blocking, until the other side is gone."""
+    splitter = Splitter()
+    while piece := connection.recv(CHUNK):
+        yield from splitter.feed(piece)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from tasks import __version__
@@ -18,6 +19,7 @@ from tasks.broker.attempts import Claimed
 from tasks.broker.engine import Engine
 from tasks.broker.wire import format_date
 from tasks.errors import BrokerUnavailable
+from tasks.worker.lag import WINDOW, LoopLag
 
 logger = logging.getLogger(__name__)
 
@@ -39,19 +41,26 @@ class Heart:
     facts: Callable[[], dict[str, Any]]
     #: Told of a job whose lease is gone: another worker may have it.
     lost: Callable[[str], None]
-    loop_lag: float = 0.0
+    lag: LoopLag = field(default_factory=LoopLag)
     #: When the loop last came by here, in seconds of time.monotonic().
     beaten_at: float = field(default_factory=time.monotonic)
+    #: The readings of the lag that the next entry tells of are younger.
+    _told_at: float = field(default_factory=time.monotonic)
     _born: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Beat, and measure the loop's lag, for ever."""
+        probe = asyncio.create_task(self.lag.run())
+        try:
+            await self._beat_for_ever()
+        finally:
+            probe.cancel()
+
+    async def _beat_for_ever(self) -> None:
         beaten = time.monotonic()
         while True:
-            due = time.monotonic() + RENEW_EVERY
             await asyncio.sleep(RENEW_EVERY)
             self.beaten_at = time.monotonic()
-            self.loop_lag = max(0.0, self.beaten_at - due)
             full = time.monotonic() - beaten >= BEAT_EVERY
             if full:
                 beaten = time.monotonic()
@@ -79,12 +88,30 @@ class Heart:
             "ip_address": _address(),
             "version": f"taskyard {__version__}",
             "python_version": platform.python_version(),
-            "ty:loop_lag": f"{self.loop_lag:.4f}",
+            **self._lag_facts(),
             **self.facts(),
         }
 
+    def _lag_facts(self) -> dict[str, str]:
+        """Say how late the loop was since the last beat, and at worst in a minute.
 
+        The entry of a worker that beats names no job that blocks it (understudy.py).
+        """
+        now, since = time.monotonic(), self._told_at
+        self._told_at = now
+        return {
+            "ty:loop_lag": f"{self.lag.worst(since):.4f}",
+            "ty:loop_lag_mean": f"{self.lag.mean(since):.4f}",
+            "ty:loop_lag_minute": f"{self.lag.worst(now - WINDOW):.4f}",
+            "ty:blocked_since": "",
+            "ty:blocked_job": "",
+            "ty:blocked_task": "",
+        }
+
+
+@cache
 def _address() -> str:
+    # Asked once: a look-up blocks, and where names are not served it takes seconds.
     try:
         return socket.gethostbyname(socket.gethostname())
     except OSError:

@@ -43,7 +43,7 @@ class PrintCapture(io.TextIOBase):
     """Stands in for standard output in a child: what a task prints goes to its log."""
 
     def __init__(self, stream: io.TextIOBase) -> None:
-        self._stream = stream
+        self.stream = stream
         self._line = ""
 
     def writable(self) -> bool:
@@ -52,7 +52,7 @@ class PrintCapture(io.TextIOBase):
     def write(self, text: str) -> int:
         job = current_job()
         if not job.id:
-            return self._stream.write(text)
+            return self.stream.write(text)
         for part in text.splitlines(keepends=True):
             self._line += part[:LOG_LINE_LIMIT]
             if part.endswith("\n") or len(self._line) >= LOG_LINE_LIMIT:
@@ -66,4 +66,4 @@ class PrintCapture(io.TextIOBase):
             current_job().log(line)
 
     def flush(self) -> None:
-        self._stream.flush()
+        self.stream.flush()

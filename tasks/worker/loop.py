@@ -14,30 +14,33 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tasks.broker.attempts import Claimed, Settlement
+from tasks.broker.attempts import ClaimAnswer
 from tasks.broker.engine import Engine
 from tasks.broker.wire import format_date
 from tasks.errors import BrokerUnavailable
-from tasks.registry import registry
-from tasks.worker.attempt import Running, attempt, facts_of, stop
-from tasks.worker.calls import Outcome, failed, retry_after
-from tasks.worker.children import ChildPool
+from tasks.worker.child import resident_bytes
+from tasks.worker.children import MEMORY_LIMIT, ChildPool
 from tasks.worker.commands import listen
-from tasks.worker.context import JobContext
+from tasks.worker.crew import Crew
 from tasks.worker.lease import Heart
 from tasks.worker.output import Output
 from tasks.worker.settle import Settler
+from tasks.worker.threads import run_in_thread
 from tasks.worker.understudy import Understudy
 from tasks.worker.waiting import Doorbell
+from tasks.worker.webhooks import Messenger
 
 logger = logging.getLogger(__name__)
 
 #: Jobs asked for by one claim: few where few wait, more while each claim comes back full.
 #: A job costs Redis about 20 µs, and no call may hold it for over 2 ms.
-FEWEST_CLAIMED, MOST_CLAIMED = 4, 100
+FEWEST_CLAIMED, MOST_CLAIMED = 4, 60
 
 #: Seconds between looks while Redis is away or work is suspended.
 PAUSE = 0.5
+
+#: Seconds between two looks at whether a pause is over.
+PAUSE_CHECK = 1.0
 
 #: Seconds that running jobs get to end when the worker is told to.
 DEFAULT_GRACE = 10.0
@@ -51,32 +54,43 @@ class Worker:
     concurrency: int = 1_000
     children: int = 4
     grace: float = DEFAULT_GRACE
+    #: A child that holds more bytes after a job is replaced.
+    child_memory: int = MEMORY_LIMIT
     name: str = ""
     host: str = field(default_factory=socket.gethostname)
 
     def __post_init__(self) -> None:
         # Never a fixed name: after kill -9, RQ holds the old one for minutes.
         self.name = self.name or f"{self.host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.running: dict[str, Running] = {}
-        #: Paths by which stock clients name what runs on the loop; learned as they come.
-        self.coroutine_paths = {task.path for task in registry if task.is_async}
+        self.engine = Engine(self.name, self.host, self.queues)
+        self.bell = Doorbell(self.engine)
+        self.messenger = Messenger()
+        self.settler = Settler(self.engine, self.messenger.tell)
+        self.output = Output(self.engine)
+        self.pool = ChildPool(self.children, self._slot_came_free, self.child_memory)
+        self.crew = Crew(
+            self.concurrency,
+            self.pool,
+            self.output,
+            self.settler,
+            changed=self._slot_came_free,
+            learned=self.bell.ring,
+        )
+        self.heart = Heart(self.engine, self.crew.held, self._facts, self.crew.lose)
         self._was_busy = False
+        self._suspended = False
         self._claim_size = FEWEST_CLAIMED
+        #: The kinds of slots (sync, async) for want of which jobs wait in their queues.
+        self._wanted: frozenset[str] = frozenset()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
 
     async def run(self) -> None:
         """Work until told to stop; then end, or hand back, what runs."""
-        self.engine = Engine(self.name, self.host, self.queues)
-        self.bell = Doorbell(self.engine)
-        self.settler = Settler(self.engine)
-        self.output = Output(self.engine)
-        self.pool = ChildPool(self.children, changed=self.bell.ring)
-        self.heart = Heart(self.engine, self._held, self._facts, self._lost)
         loops = [self.settler.run, self.output.run, self.heart.run]
         loops += [partial(listen, self.engine, self._obey), self._release_children]
         background = [asyncio.create_task(_keep(loop)) for loop in loops]
-        understudy = Understudy(self._held, lambda: self.heart.beaten_at)
+        understudy = Understudy(self.heart, self.crew.running)
         understudy.start()
         self.pool.warm_up()
         try:
@@ -86,6 +100,7 @@ class Worker:
             understudy.stop()
             for task in background:
                 task.cancel()
+            await asyncio.wait(background, timeout=1)
             await self._leave()
 
     def stop(self) -> None:
@@ -98,13 +113,13 @@ class Worker:
     async def _claim_until_stopped(self) -> None:
         await self._announce()
         while not self._stopping.is_set():
-            coroutines = self.concurrency - (len(self.running) - self.pool.running)
-            children = self.pool.free - sum(r.undecided for r in self.running.values())
-            if coroutines <= 0 and children <= 0:
+            coroutines, children = self.crew.free("async"), self.crew.free("sync")
+            if not (coroutines or children):
+                self._wanted = frozenset(("async", "sync"))
                 await self.bell.wait(())
                 continue
             try:
-                await self._claim(max(0, coroutines), max(0, children))
+                await self._claim(coroutines, children)
             except BrokerUnavailable as error:
                 logger.warning("no job can be claimed: %s", error)
                 await self._pause()
@@ -117,21 +132,38 @@ class Worker:
         wanted = min(self._claim_size, coroutines + children)
         executions = _execution_ids(wanted)
         answer = await self.engine.claim(
-            children, coroutines, executions, self.coroutine_paths
+            children, coroutines, executions, self.crew.coroutine_paths
         )
         for job in answer.jobs:
-            self._begin(job)
-        full = len(answer.jobs) == wanted
+            self.crew.begin(job)
+        full = len(answer.jobs) == wanted or bool(answer.held)
         self._claim_size = (
             min(MOST_CLAIMED, self._claim_size * 4) if full else FEWEST_CLAIMED
         )
-        if not self.running and self._was_busy:
+        self._wanted = frozenset(answer.held.values())
+        self._slot_came_free()  # perhaps meanwhile
+        if not self.crew.running and self._was_busy:
             await self.engine.note_idle()
-        self._was_busy = bool(self.running)
+        self._was_busy = bool(self.crew.running)
+        if answer.suspended != self._suspended:
+            self._suspended = answer.suspended
+            await self.heart.beat()
         if answer.suspended:
             await self._pause()
-        elif not answer.jobs:
-            await self.bell.wait([q for q in self.queues if q not in answer.held])
+        else:
+            await self._wait(answer)
+
+    async def _wait(self, answer: ClaimAnswer) -> None:
+        """Wait until a further claim may find something that this one did not."""
+        closed = answer.held.keys() | answer.paused
+        queues = [queue for queue in self.queues if queue not in closed]
+        if not (answer.jobs and queues):
+            # A pause may end by itself, which nobody announces.
+            await self.bell.wait(queues, PAUSE_CHECK if answer.paused else None)
+
+    def _slot_came_free(self) -> None:
+        if self._stopping.is_set() or any(map(self.crew.free, self._wanted)):
+            self.bell.ring()
 
     async def _pause(self) -> None:
         try:
@@ -156,81 +188,29 @@ class Worker:
                 )
                 return
 
-    # One job, from its claim to its end.
-
-    def _begin(self, job: Claimed) -> None:
-        context = JobContext(
-            id=job.id,
-            task=job.text("task"),
-            queue=job.queue,
-            attempt=job.attempt,
-            sink=self.output.sink(job),
-        )
-        running = Running(job, context)
-        self.running[job.member] = running
-        running.task = asyncio.create_task(self._work(running))
-
-    async def _work(self, running: Running) -> None:
-        try:
-            outcome = await attempt(running, self.pool, self.coroutine_paths)
-        except asyncio.CancelledError as error:
-            outcome = await stop(running) if running.stopping else failed(error)
-        except Exception as error:
-            outcome = failed(error)
-        try:
-            await self.output.ended(running.job)
-        finally:
-            self._end(running, outcome)
-
-    def _end(self, running: Running, outcome: Outcome) -> None:
-        job = running.job
-        if running.handing_back and outcome.verb != "finish":
-            outcome = Outcome("handback")
-        del self.running[job.member]
-        self.settler.add(
-            Settlement(
-                job,
-                outcome.verb,
-                running.started,
-                outcome.result,
-                outcome.traceback,
-                retry_after(job, outcome),
-                {"host": self.host, **facts_of(outcome, job)},
-            )
-        )
-        self.bell.ring()
-
     # What others ask of the worker.
 
-    def _held(self) -> list[Claimed]:
-        return [running.job for running in self.running.values()]
-
     def _facts(self) -> dict[str, Any]:
-        first = next(iter(self.running.values()), None)
+        first = next(iter(self.crew.running.values()), None)
+        idle = "suspended" if self._suspended else "idle"
+        # RQ takes an empty current_job for the id of a job.
+        current = {"current_job": first.job.id} if first else {}
         return {
-            "state": "busy" if first else "idle",
-            "current_job": first.job.id if first else "",
+            **current,
+            "state": "busy" if first else idle,
             "ty:concurrency": self.concurrency + self.children,
-            "ty:running": len(self.running),
-            "ty:rss": self.pool.rss_bytes,
+            "ty:running": len(self.crew),
+            "ty:rss": self.pool.rss_bytes + resident_bytes(),
         }
-
-    def _lost(self, member: str) -> None:
-        running = self.running.get(member)
-        if running:
-            logger.warning("the lease of job %s is gone; it is ended", running.job.id)
-            running.handing_back = True
-            running.interrupt()
 
     def _obey(self, command: dict[str, Any]) -> None:
         verb = command.get("command")
         if verb == "shutdown":
             self.stop()
         elif verb == "stop-job":
-            for running in self.running.values():
-                if running.job.id == command.get("job_id"):
-                    running.stopping = running.context.stop_requested = True
-                    running.interrupt()
+            self.crew.stop(str(command.get("job_id")))
+        elif verb == "look":
+            self.bell.ring()
 
     async def _release_children(self) -> None:
         while True:
@@ -251,25 +231,20 @@ class Worker:
         )
         hurry.cancel()
         ended.cancel()
-        for running in tuple(self.running.values()):
-            running.handing_back = True
-            running.interrupt()
-        left = [running.task for running in self.running.values() if running.task]
-        if left:
-            await asyncio.wait(left, timeout=2)
+        await self.crew.hand_back(2)
         try:
             await asyncio.wait_for(self.settler.drained(), 5)
         except TimeoutError:
             logger.error("%s ends of jobs could not be written", self.settler.pending)
 
     async def _all_ended(self) -> None:
-        tasks = [running.task for running in self.running.values() if running.task]
-        if tasks:
-            await asyncio.wait(tasks)
+        while self.crew.running:
+            await self.bell.wait(())
 
     async def _leave(self) -> None:
-        self.bell.close()
+        await self.bell.close()
         await self.pool.close()
+        await run_in_thread(self.messenger.close)
         try:
             await self.engine.deregister(format_date(datetime.now(UTC)))
         except BrokerUnavailable as error:

@@ -12,7 +12,6 @@ from tasks.broker.attempts import Claimed, Said
 from tasks.broker.engine import Engine
 from tasks.errors import BrokerUnavailable
 from tasks.text import gettext as _
-from tasks.worker.context import Sink
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +34,20 @@ class Output:
         self._progress: dict[str, Said] = {}
         self._written: defaultdict[str, int] = defaultdict(int)
 
-    def sink(self, job: Claimed) -> Sink:
-        """Return what a job's context says its words to."""
+    def hear(self, job: Claimed, kind: str, fields: dict[str, Any]) -> None:
+        """Take what a job says: progress, or a line of its log."""
+        if kind == "progress":
+            self._progress[job.execution] = Said(job, json.dumps(fields))
+        elif kind == "log":
+            self._log(job, fields["line"], fields["at"])
 
-        def hear(kind: str, fields: dict[str, Any]) -> None:
-            if kind == "progress":
-                self._progress[job.execution] = Said(job, json.dumps(fields))
-            elif kind == "log":
-                self._log(job, fields["line"], fields["at"])
+    def holds(self, job: Claimed) -> bool:
+        """Say whether the job said anything, part of which may not be sent."""
+        return job.execution in self._written or job.execution in self._progress
 
-        return hear
+    def forget(self, job: Claimed) -> bool:
+        """Forget a job that ended; says whether it has a log."""
+        return self._written.pop(job.execution, None) is not None
 
     def progress_of(self, job: Claimed) -> str:
         """Return the job's latest unsent progress as JSON, or ''."""
@@ -63,9 +66,8 @@ class Output:
 
     async def ended(self, job: Claimed) -> None:
         """Send what a job said before its end is written."""
-        if job.execution in self._written or job.execution in self._progress:
+        if self.holds(job):
             await self.send()
-            self._written.pop(job.execution, None)
 
     async def run(self) -> None:
         """Send what was said, for ever."""

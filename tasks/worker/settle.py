@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 
 from tasks.broker.attempts import Settlement
 from tasks.broker.engine import Engine
@@ -16,18 +17,26 @@ logger = logging.getLogger(__name__)
 #: Seconds in which ends are collected before they are sent together.
 COLLECT_FOR = 0.001
 
-#: Settlements in one round trip.
-BATCH = 100
+#: Settlements in one call, and about how many bytes: no call may hold Redis over 2 ms.
+BATCH, BATCH_BYTES = 60, 256 * 1024
 
 #: Seconds between tries while Redis does not answer: the first, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
+def _ignore(settlement: Settlement, state: str) -> None:
+    """Have nobody told."""
+
+
 class Settler:
     """Writes settlements in order; `pending` counts what is not written yet."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, written: Callable[[Settlement, str], None] = _ignore
+    ) -> None:
         self._engine = engine
+        #: Told of each end that Redis took, with the state that the job is in now.
+        self._written_end = written
         self._waiting: list[Settlement] = []
         self._arrived = asyncio.Event()
         self._written = asyncio.Event()
@@ -50,8 +59,9 @@ class Settler:
         """Write what arrives, for ever."""
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(COLLECT_FOR)
-            batch = self._waiting[:BATCH]
+            if len(self._waiting) < BATCH:
+                await asyncio.sleep(COLLECT_FOR)
+            batch = _first_batch(self._waiting)
             await self._write(batch)
             del self._waiting[: len(batch)]
             if not self._waiting:
@@ -68,12 +78,14 @@ class Settler:
     async def _try(self, batch: list[Settlement]) -> list[Settlement]:
         """Write what can be written now; returns the rest, which waits for Redis."""
         try:
-            return _unwritten(batch, await self._engine.settle(batch))
+            self._report(batch, await self._engine.settle(batch))
         except BrokerUnavailable as error:
             logger.warning("%s ends of jobs wait for Redis: %s", self.pending, error)
             return batch
         except Exception:
             logger.exception("%s ends of jobs are written one by one", len(batch))
+        else:
+            return []
         left = []
         for settlement in batch:
             left += await self._try_alone(settlement)
@@ -86,12 +98,29 @@ class Settler:
         """
         for attempt in (settlement, unsendable(settlement)):
             try:
-                return _unwritten([attempt], await self._engine.settle([attempt]))
+                self._report([attempt], await self._engine.settle([attempt]))
             except BrokerUnavailable:
                 return [attempt]
             except Exception:
                 logger.exception("the end of job %s cannot be sent", attempt.job.id)
+            else:
+                return []
         return []
+
+    def _report(self, batch: Sequence[Settlement], states: Sequence[str]) -> None:
+        for settlement, state in zip(batch, states, strict=True):
+            if state == "superseded" or state.startswith("broken"):
+                _warn(settlement.job.id, state)
+            else:
+                self._written_end(settlement, state)
+
+
+def _warn(job_id: str, state: str) -> None:
+    if state == "superseded":
+        text = "job %s had been taken from this worker; its late end changes nothing"
+        logger.warning(text, job_id, extra={"action": "superseded"})
+    else:
+        logger.error("the end of job %s was refused: %s", job_id, state)
 
 
 def unsendable(settlement: Settlement) -> Settlement:
@@ -101,22 +130,11 @@ def unsendable(settlement: Settlement) -> Settlement:
     return Settlement(settlement.job, "fail", settlement.started, "", text, None, facts)
 
 
-def _unwritten(
-    batch: list[Settlement], answers: list[str | Exception]
-) -> list[Settlement]:
-    """Return the settlements that Redis could not take just now."""
-    _report(batch, answers)
-    pairs = zip(batch, answers, strict=True)
-    return [s for s, answer in pairs if isinstance(answer, BrokerUnavailable)]
-
-
-def _report(batch: list[Settlement], answers: list[str | Exception]) -> None:
-    for settlement, answer in zip(batch, answers, strict=True):
-        if isinstance(answer, Exception) and not isinstance(answer, BrokerUnavailable):
-            logger.error("the end of job %s was refused: %s", settlement.job.id, answer)
-        elif answer == "superseded":
-            logger.warning(
-                "job %s had been taken from this worker; its late end changes nothing",
-                settlement.job.id,
-                extra={"action": "superseded"},
-            )
+def _first_batch(waiting: Sequence[Settlement]) -> list[Settlement]:
+    """Return the first settlements that one call may carry, at least one."""
+    size = 0
+    for count, settlement in enumerate(waiting[:BATCH]):
+        size += settlement.size
+        if count and size > BATCH_BYTES:
+            return list(waiting[:count])
+    return list(waiting[:BATCH])

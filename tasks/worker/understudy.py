@@ -1,41 +1,58 @@
-"""Holds a worker's leases while a coroutine blocks its loop."""
+"""Stands in for a worker's loop while a coroutine blocks it."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from tasks.broker.attempts import Claimed
-from tasks.broker.renewal import renew_blocking
+from tasks.broker.renewal import renew_blocking, report_block
+from tasks.broker.wire import format_date
 from tasks.errors import BrokerUnavailable
+from tasks.text import gettext as _
+from tasks.worker.attempt import Running
+from tasks.worker.calls import cut
+from tasks.worker.culprit import Culprit, find_culprit
+from tasks.worker.lease import RENEW_EVERY, Heart
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at the loop.
-LOOK_EVERY = 2.0
+LOOK_EVERY = 0.5
 
-#: Seconds without a beat after which the loop counts as blocked; it beats every 5.
-BLOCKED_AFTER = 7.0
+#: Seconds without a probe after which the loop counts as blocked.
+BLOCKED_AFTER = 2.0
+
+#: Seconds without a renewal after which the leases, which last 15, are renewed here.
+RENEW_AFTER = RENEW_EVERY + 2
 
 #: Seconds after which a blocked loop is given up: its jobs then run elsewhere.
 HUNG_AFTER = 300.0
 
+#: Characters of the stack that a warning shows.
+STACK_LIMIT = 4_000
+
 
 class Understudy:
-    """A thread that renews leases as long as the loop does not, within reason.
+    """A thread that sees when the loop does not come round.
 
-    Without it, a coroutine that computes for twenty seconds would lose its lease, run
-    again on the next worker, and block that one too.
+    It names what blocks the loop, tells the pages so, and renews the leases, within
+    reason: a coroutine that computes for twenty seconds would otherwise lose its lease,
+    run again on the next worker, and block that one too.
     """
 
-    def __init__(
-        self, jobs: Callable[[], list[Claimed]], beaten_at: Callable[[], float]
-    ) -> None:
-        self._jobs = jobs
-        self._beaten_at = beaten_at
+    def __init__(self, heart: Heart, running: Mapping[str, Running]) -> None:
+        self._heart = heart
+        self._running = running
+        self._loop = asyncio.get_running_loop()
+        self._thread_id = threading.get_ident()
         self._ended = threading.Event()
+        self._named: set[str] = set()
+        self._renewed_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
     def start(self) -> None:
@@ -46,19 +63,57 @@ class Understudy:
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_EVERY):
-            silent_for = time.monotonic() - self._beaten_at()
-            if BLOCKED_AFTER < silent_for < HUNG_AFTER:
-                self._renew(silent_for)
+            silent_for = time.monotonic() - self._heart.lag.ticked_at
+            if silent_for < BLOCKED_AFTER:
+                self._named.clear()
+                continue
+            try:
+                self._step_in(silent_for)
+            except (BrokerUnavailable, RuntimeError) as error:
+                # RuntimeError: the loop went on and changed its jobs meanwhile.
+                logger.warning("nobody stands in for the worker's loop: %s", error)
 
-    def _renew(self, silent_for: float) -> None:
-        logger.warning(
-            "a coroutine has blocked the worker's loop for %.0f s: await in it, or make"
-            " the task a plain function",
-            silent_for,
-            extra={"action": "loop_blocked"},
+    def _step_in(self, silent_for: float) -> None:
+        jobs = list(self._running.values())
+        culprit = find_culprit(self._loop, self._thread_id, jobs)
+        if culprit:
+            self._name(culprit, silent_for)
+        if silent_for < HUNG_AFTER:
+            self._renew([running.job for running in jobs])
+            self._tell_the_pages(culprit, silent_for)
+
+    def _name(self, culprit: Culprit, silent_for: float) -> None:
+        """Warn of what blocks the loop, once a block, here and in the job's log."""
+        if culprit.name in self._named:
+            return
+        self._named.add(culprit.name)
+        advice = _(
+            "%(name)s has blocked the worker's loop for %(seconds)s s, and all"
+            " coroutines wait: await in it, or make the task a plain function."
         )
-        try:
-            renew_blocking(self._jobs())
-        except (BrokerUnavailable, RuntimeError) as error:
-            # RuntimeError: the loop went on and changed its jobs meanwhile.
-            logger.warning("leases were not renewed: %s", error)
+        said = advice % {"name": culprit.name, "seconds": f"{silent_for:.0f}"}
+        text = f"{said}\n{cut(culprit.stack, STACK_LIMIT)}"
+        logger.warning("%s", text, extra={"action": "loop_blocked"})
+        if culprit.running:
+            for line in f"WARNING {text}".splitlines():
+                culprit.running.context.log(line)
+
+    def _renew(self, jobs: Sequence[Claimed]) -> None:
+        now = time.monotonic()
+        if now - max(self._heart.beaten_at, self._renewed_at) > RENEW_AFTER:
+            self._renewed_at = now
+            renew_blocking(jobs)
+
+    def _tell_the_pages(self, culprit: Culprit | None, silent_for: float) -> None:
+        context = culprit.running.context if culprit and culprit.running else None
+        report_block(
+            self._heart.engine.worker,
+            {
+                "last_heartbeat": format_date(datetime.now(UTC)),
+                "ty:running": str(len(self._running)),
+                "ty:loop_lag": f"{silent_for:.4f}",
+                "ty:blocked_since": f"{time.time() - silent_for:.3f}",
+                "ty:blocked_job": context.id if context else "",
+                "ty:blocked_task": context.task if context else "",
+            },
+        )

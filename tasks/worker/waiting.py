@@ -35,17 +35,23 @@ class Doorbell:
         """Forget earlier rings; called before the worker looks for work itself."""
         self._rung.clear()
 
-    async def wait(self, queues: Iterable[str]) -> None:
-        """Wait for a ring, or for a job in one of `queues`."""
+    async def wait(self, queues: Iterable[str], at_most: float | None = None) -> None:
+        """Wait for a ring, for a job in one of `queues`, or so many seconds."""
         for queue in queues:
             if queue not in self._armed:
                 self._armed[queue] = asyncio.create_task(self._listen(queue))
-        await self._rung.wait()
+        if at_most is None:
+            await self._rung.wait()
+        else:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._rung.wait(), at_most)
         self._rung.clear()
 
-    def close(self) -> None:
-        for task in self._armed.values():
+    async def close(self) -> None:
+        armed = tuple(self._armed.values())
+        for task in armed:
             task.cancel()
+        await asyncio.gather(*armed, return_exceptions=True)
 
     async def _listen(self, queue: str) -> None:
         try:

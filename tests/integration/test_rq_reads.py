@@ -84,7 +84,7 @@ def test_a_stock_client_s_job_runs_and_is_recorded_with_its_call(fleet: Fleet) -
     assert refusal is not None
     assert "function os.getpid is not registered" in str(refusal.exc_string)
     first = next(event for event in events() if event["id"] == task.id)
-    assert first.raw["rq.data"]
+    assert first.raw("rq.data")
 
 
 ENDED = (JobStatus.FINISHED, JobStatus.FAILED)

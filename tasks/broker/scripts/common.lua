@@ -12,10 +12,11 @@
 --
 -- Fields of ours in a job's hash:
 --   ty:task, ty:kind (async or sync), ty:seq (events so far), ty:open (parents not yet
---   ended), ty:due (Unix seconds), ty:attempts, ty:exec (the execution that holds it),
---   ty:backoff, ty:retries, ty:progress
+--   ended), ty:waits (one of them), ty:due (Unix seconds), ty:attempts, ty:exec (the
+--   execution that holds it), ty:backoff, ty:retries, ty:progress
 
-local time = redis.call('TIME')
+local call = redis.call
+local time = call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local now_text = string.format('%d.%06d', time[1], time[2])
 
@@ -39,6 +40,13 @@ end
 
 local now_iso = iso()
 
+-- Redis prints every number that a script passes with %.17g, which costs more than the
+-- command; the hot paths pass text, made once for each number.
+local texts = setmetatable({}, {__index = function(known, number)
+  known[number] = string.format('%.0f', number)
+  return known[number]
+end})
+
 local function job_key(id) return 'rq:job:' .. id end
 
 local function is_job(id)
@@ -49,9 +57,10 @@ local function field(id, name)
   return redis.call('HGET', job_key(id), name) or ''
 end
 
--- Append one event; `fields` is a flat list of names and values.
-local function emit(id, kind, state, fields)
-  local seq = redis.call('HINCRBY', job_key(id), 'ty:seq', 1)
+-- Append one event; `fields` is a flat list of names and values. Whoever writes the new
+-- ty:seq together with other fields passes it.
+local function emit(id, kind, state, fields, seq)
+  seq = seq or redis.call('HINCRBY', job_key(id), 'ty:seq', 1)
   redis.call('XADD', 'taskyard:events', '*', 'id', id, 'seq', seq, 'kind', kind,
     'state', state, 'at', now_text, unpack(fields or {}))
 end
@@ -86,19 +95,37 @@ local function count_open(id, allow_failure)
   return open
 end
 
+-- Whether some parent of a job is open. One that is, is noted in the child, and looked at
+-- first the next time; the look for another begins anywhere, so that a thousand parents
+-- that end one by one are not all looked at each time.
+local function waits_for_another(id, allow_failure)
+  local function is_open(parent)
+    local status = redis.call('HGET', job_key(parent), 'status')
+    return status and not ended_well(status, allow_failure)
+  end
+  local noted = field(id, 'ty:waits')
+  if noted ~= '' and is_open(noted) then return true end
+  local parents = redis.call('SMEMBERS', 'rq:job::' .. id .. ':dependencies')
+  for n = 1, #parents do
+    local parent = parents[(n + tonumber(time[2])) % #parents + 1]
+    if is_open(parent) then
+      redis.call('HSET', job_key(id), 'ty:waits', parent)
+      return true
+    end
+  end
+  return false
+end
+
 -- Tell a child that `parent` ended in `status`; release it when it waits for no other.
 local function notify(parent, child, status)
   local allow_failure = field(child, 'allow_dependency_failures') == '1'
   if not ended_well(status, allow_failure) then return end
   if redis.call('SREM', 'rq:job:' .. parent .. ':dependents', child) == 0 then return end
   if not is_job(child) or field(child, 'status') ~= 'deferred' then return end
-  local open
-  if redis.call('HEXISTS', job_key(child), 'ty:open') == 1 then
-    open = redis.call('HINCRBY', job_key(child), 'ty:open', -1)
-  else
-    open = count_open(child, allow_failure)
-  end
-  if open > 0 then return end
+  local counted = redis.call('HEXISTS', job_key(child), 'ty:open') == 1
+  local open = counted and redis.call('HINCRBY', job_key(child), 'ty:open', -1) or 1
+  -- A parent that a stock worker ran was not counted down.
+  if open > 0 and waits_for_another(child, allow_failure) then return end
   local queue = field(child, 'origin')
   redis.call('ZREM', 'rq:deferred:' .. queue, child)
   local state, due = place(child, queue, field(child, 'enqueue_at_front') == '1')

@@ -1,5 +1,6 @@
 -- Put back into its queue, first in line, what a dead worker held: every job whose lease
--- has ended. Its attempt is recorded as lost.
+-- has ended, unless an RQ client has decided about it meanwhile (it was canceled, say).
+-- Its attempt is recorded as lost.
 -- Also writes: taskyard:lease:<queue>, rq:wip:<queue> (zsets, job:execution -> its end),
 --   rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset).
 -- Also reads: taskyard:log:<job> (stream), to say whether there is one.
@@ -12,10 +13,13 @@ local function requeue(id, execution)
   if field(id, 'ty:exec') ~= execution then return end
   local worker = field(id, 'worker_name')
   redis.call('HDEL', job_key(id), 'ty:exec', 'ty:due')
-  place(id, queue, true)
-  emit(id, 'lost', 'queued', {'queue', queue, 'exec', execution, 'worker', worker,
+  local state = field(id, 'status')
+  if state == 'started' then
+    state = place(id, queue, true)
+    back[#back + 1] = id
+  end
+  emit(id, 'lost', state, {'queue', queue, 'exec', execution, 'worker', worker,
     'attempt', field(id, 'ty:attempts'), 'logged', redis.call('EXISTS', 'taskyard:log:' .. id), 'error', 'WorkerLost', 'message', 'worker ' .. worker .. ' stopped answering'})
-  back[#back + 1] = id
 end
 
 local ended = redis.call('ZRANGEBYSCORE', 'taskyard:lease:' .. queue, '-inf', now_text,

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 from argparse import ArgumentParser
 from typing import Any
 
-import uvloop
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
@@ -14,9 +11,11 @@ from tasks.broker.current import serve_current_job
 from tasks.conf import NO_LEDGER, get_config
 from tasks.options import QUEUE_NAME
 from tasks.registry import DEFAULT_QUEUE, registry
+from tasks.worker.children import MEMORY_LIMIT
 from tasks.worker.context import current_job
 from tasks.worker.logs import capture_logging
 from tasks.worker.loop import DEFAULT_GRACE, Worker
+from tasks.worker.process import run_to_end
 
 
 class Command(BaseCommand):
@@ -46,6 +45,12 @@ class Command(BaseCommand):
             default=DEFAULT_GRACE,
             help=_("Seconds that running jobs get to end when the worker stops (10)."),
         )
+        parser.add_argument(
+            "--child-memory",
+            type=int,
+            default=MEMORY_LIMIT >> 20,
+            help=_("MB that a child may hold after a job, else it is replaced (512)."),
+        )
         parser.add_argument("--name", default="", help=_("A unique name (made up)."))
 
     def handle(self, **options: Any) -> None:
@@ -56,19 +61,12 @@ class Command(BaseCommand):
             concurrency=_at_least("--concurrency", options["concurrency"], 0),
             children=_at_least("--children", options["children"], 0),
             grace=_at_least("--grace", options["grace"], 0),
+            child_memory=_at_least("--child-memory", options["child_memory"], 1) << 20,
             name=options["name"],
         )
         capture_logging()
-        serve_current_job(lambda: current_job().id)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(worker))
-
-
-async def _run(worker: Worker) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, worker.stop)
-    await worker.run()
+        serve_current_job(current_job)
+        run_to_end(worker)
 
 
 def _queues(listed: str | None) -> list[str]:

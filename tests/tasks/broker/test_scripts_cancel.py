@@ -4,7 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.broker import keys
 from tasks.broker.jobs import cancel
-from tests.engine import claim, client, events, push_job, run_next, status, waiting
+from tests.engine import (
+    claim,
+    claim_all,
+    client,
+    events,
+    push_job,
+    run_next,
+    status,
+    waiting,
+)
 
 
 def test_a_queued_job_leaves_its_queue() -> None:
@@ -69,3 +78,16 @@ def test_only_children_that_allow_failure_follow_a_canceled_parent() -> None:
     push_job("easy", depends_on=["a"], allow_failure=True)
     cancel("a", "mara")
     assert (status("strict"), status("easy")) == ("deferred", "queued")
+
+
+def test_an_entry_deep_in_a_long_queue_is_dropped_when_its_turn_comes() -> None:
+    filler = [f"gone{number}" for number in range(10_000)]
+    client().rpush(keys.queue("default"), *filler)
+    push_job("a")
+    client().rpush(keys.queue("default"), *filler)
+    assert cancel("a", "mara") == (True, "queued")
+    assert "a" in waiting()
+    client().ltrim(keys.queue("default"), 10_000, 10_000)
+    assert waiting() == ["a"]
+    assert claim_all().jobs == []
+    assert waiting() == []

@@ -60,7 +60,7 @@ def test_each_kind_has_a_budget_and_a_queue_without_a_slot_is_held() -> None:
     push_job("c1", kind="async", queue="other")
     answer = claim_all("default", "other", sync=1, coroutines=1)
     assert [job.id for job in answer.jobs] == ["s1", "c1"]
-    assert answer.held == {"default"}
+    assert answer.held == {"default": "sync"}
     assert waiting() == ["s2"]
 
 
@@ -166,7 +166,7 @@ def test_each_start_counts_an_attempt() -> None:
 def test_the_event_of_a_job_that_the_ledger_knows_is_short() -> None:
     push_job("a")
     claim()
-    assert not [name for name in events()[-1].fields if name.startswith("rq.")]
+    assert not [name for name in events()[-1].fields if name.startswith(b"rq.")]
 
 
 def test_a_stock_job_brings_its_row_along() -> None:

@@ -74,10 +74,12 @@ def test_a_job_with_an_open_parent_waits_on() -> None:
     assert waiting() == ["a"]
 
 
-def test_an_entry_without_a_job_is_dropped() -> None:
-    client().zadd(keys.DELAYED, {"gone": 1})
-    assert move()[0] == 1
-    assert client().zcard(keys.DELAYED) == 0
+def test_an_entry_without_a_job_is_dropped_at_the_second_look() -> None:
+    """At the first one, a stock client may be about to write the job."""
+    for left in (1, 0):
+        client().zadd(keys.DELAYED, {"gone": 1})
+        assert move()[0] == 1
+        assert client().zcard(keys.DELAYED) == left
 
 
 def test_a_canceled_or_running_job_is_not_queued() -> None:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tasks.broker import keys
+from tasks.broker import push as broker_push
+from tasks.broker.push import push
+from tasks.broker.wire import Envelope
 from tests.engine import (
     client,
     end_leases,
@@ -15,6 +20,13 @@ from tests.engine import (
     status,
     waiting,
 )
+
+
+def job(job_id: str, **fields: Any) -> Envelope:
+    path = "tests.sample.add"
+    return Envelope(
+        **{"id": job_id, "task": path, "path": path, "queue": "default"} | fields
+    )
 
 
 def soon() -> datetime:
@@ -142,3 +154,50 @@ def test_a_lost_parent_releases_nobody() -> None:
     end_leases()
     take_back("default")
     assert status("child") == "deferred"
+
+
+def test_many_jobs_of_one_kind_go_in_few_calls_and_keep_their_order() -> None:
+    envelopes = [job(str(number), args=[number]) for number in range(120)]
+    found = len(list(broker_push._calls(envelopes, {}, with_row=False)))
+    assert found == -(-120 // broker_push.JOBS_AT_ONCE)
+    assert push(envelopes) == ["queued"] * 120
+    assert waiting() == [envelope.id for envelope in envelopes]
+    assert [event.id for event in events()] == waiting()
+
+
+def test_jobs_of_several_kinds_may_be_pushed_together() -> None:
+    push_job("parent")
+    envelopes = [
+        job("a"),
+        job("b", queue="other", retries=1),
+        job("c", due_at=soon()),
+        job("d", depends_on=["parent"]),
+        job("e", at_front=True),
+    ]
+    assert push(envelopes) == ["queued", "queued", "scheduled", "deferred", "queued"]
+    assert (waiting(), waiting("other")) == (["e", "parent", "a"], ["b"])
+    assert client().hget(keys.job("d"), "enqueued_at") is None
+
+
+def test_large_arguments_are_spread_over_calls() -> None:
+    text = "".join(map(chr, range(33, 127))) * 1_000
+    envelopes = [job(str(n), args=[text[n:], text[:n]]) for n in range(60)]
+    calls = broker_push._calls(envelopes, {}, with_row=True)
+    sizes = [sum(len(str(value)) for value in call.args) for call in calls]
+    assert max(sizes) < 2 * broker_push.BYTES_AT_ONCE
+    push(envelopes)
+    assert len(waiting()) == 60
+
+
+def test_a_job_that_waits_takes_few_bytes() -> None:
+    job_id = str(uuid.uuid4())
+    push_job(job_id, path="tests.sample.add", with_row=False)
+    used = client().memory_usage(keys.job(job_id)) or 0
+    assert client().object("encoding", keys.job(job_id)) == b"listpack"
+    assert used + len(job_id) + 2 <= 600
+
+
+def test_a_key_of_another_type_stops_no_other_job() -> None:
+    client().set(keys.job("a"), "mine")
+    assert push([job("a"), job("b")]) == ["queued", "queued"]
+    assert (client().get(keys.job("a")), waiting()) == (b"mine", ["b"])

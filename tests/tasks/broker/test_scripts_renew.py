@@ -4,20 +4,28 @@ from tasks.broker import keys
 from tasks.broker.scripts import invoke
 from tests.engine import claim, client, end_leases, push_job
 
+ZSETS = (keys.lease("default"), keys.wip("default"))
+
 
 def test_a_lease_is_renewed_by_redis_clock() -> None:
     push_job("a")
     job = claim()
     end_leases()
-    assert invoke(client(), "renew", (keys.lease("default"),), (15, job.member)) == []
+    assert invoke(client(), "renew", ZSETS, (15, job.member)) == []
     left = client().zscore(keys.lease("default"), job.member) - client().time()[0]
     assert 14 <= left <= 16
 
 
 def test_a_lease_that_is_gone_stays_gone_and_is_told() -> None:
-    gone = invoke(client(), "renew", (keys.lease("default"),), (15, "a:1"))
-    assert gone == [b"a:1"]
+    assert invoke(client(), "renew", ZSETS, (15, "a:1")) == [b"a:1"]
     assert client().zcard(keys.lease("default")) == 0
+
+
+def test_a_job_that_an_rq_client_took_away_is_told() -> None:
+    push_job("a")
+    job = claim()
+    client().zrem(keys.wip("default"), job.member)
+    assert invoke(client(), "renew", ZSETS, (15, job.member)) == [job.member.encode()]
 
 
 def test_rq_s_heartbeat_is_renewed() -> None:

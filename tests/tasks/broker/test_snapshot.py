@@ -60,18 +60,26 @@ def test_a_worker_is_read_from_its_hash() -> None:
         "version": "taskyard 0.1",
         "ty:concurrency": "1004",
         "ty:loop_lag": "0.0012",
+        "ty:loop_lag_minute": "0.4",
+        "ty:blocked_since": f"{NOW.timestamp():.3f}",
+        "ty:blocked_job": "j1",
     }
     client().hset(key, mapping=fields)
     (found,) = read_snapshot().workers
     assert (found.name, found.host, found.pid) == ("w1", "vm-3", 42)
     assert (found.queues, found.concurrency) == (("high", "low"), 1004)
     assert (found.last_heartbeat, found.loop_lag) == (NOW, 0.0012)
+    assert (found.loop_lag_minute, found.is_slow) == (0.4, True)
+    assert found.blocked_since
+    assert abs(found.blocked_since - NOW) < timedelta(milliseconds=1)
+    assert (found.blocked_job_id, found.blocked_task) == ("j1", "")
 
 
 def test_a_worker_with_garbage_in_its_hash_is_shown_all_the_same() -> None:
     key = keys.worker("w1")
     client().sadd(keys.WORKERS, key, keys.worker("gone"))
-    client().hset(key, mapping={"pid": "x", "birth": "x", "ty:rss": "x"})
+    client().hset(key, mapping={"pid": "x", "birth": "x", "ty:rss": "nan"})
+    client().hset(key, mapping={"ty:concurrency": "inf", "ty:blocked_since": "1e30"})
     (found,) = read_snapshot().workers
     assert (found.pid, found.born_at, found.rss_bytes) == (0, None, 0)
 

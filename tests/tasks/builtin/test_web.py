@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tasks.builtin import _address, _http
 from tasks.builtin.web import check_url
 from tasks.errors import TaskFailed
+from tasks.outbound import address, http
 from tests.tasks.builtin.conftest import Configure
 
 PUBLIC = "93.184.216.34"
@@ -164,7 +164,7 @@ def test_three_redirects_are_followed_and_no_fourth(site: str) -> None:
 def test_an_endless_body_is_cut(site: str) -> None:
     result = check(f"{site}/endless")
     assert result["body_cut"]
-    assert result["body_bytes"] == _http.BODY_LIMIT
+    assert result["body_bytes"] == http.BODY_LIMIT
 
 
 @pytest.mark.usefixtures("private")
@@ -238,7 +238,7 @@ def test_a_certificate_is_checked_against_the_name_and_its_end_told(
 ) -> None:
     url, certificate = secure_site
     trusting = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr(_http, "_tls", lambda: trusting)
+    monkeypatch.setattr(http, "_tls", lambda: trusting)
     assert check(f"{url}/hello")["certificate_days_left"] in (9, 10)
     with pytest.raises(TaskFailed, match="is not valid: IP address mismatch"):
         check(url.replace("localhost", "127.0.0.1"))
@@ -285,7 +285,7 @@ def test_private_addresses_are_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "is_public"),
+    ("ip", "is_public"),
     [
         (PUBLIC, True),
         ("2606:4700::1111", True),
@@ -307,15 +307,15 @@ def test_private_addresses_are_refused(host: str) -> None:
         ("ff02::1", False),
     ],
 )
-def test_which_addresses_are_public(address: str, is_public: bool) -> None:
-    assert _address.is_public(address) is is_public
+def test_which_addresses_are_public(ip: str, is_public: bool) -> None:
+    assert address.is_public(ip) is is_public
 
 
 def test_a_redirect_to_a_private_address_is_refused(
     site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The first address counts as public here, the one of the redirect does not.
-    monkeypatch.setattr(_address, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(address, "is_public", lambda address: address == "127.0.0.1")
     resolve_to(monkeypatch, "127.0.0.1", "10.0.0.1")
     with pytest.raises(TaskFailed, match=r"leads to the private address 10\.0\.0\.1"):
         check(f"{site}/to/9")
@@ -333,7 +333,7 @@ def test_the_address_that_was_checked_is_dialled(
         raise ConnectionRefusedError(111, "refused")
 
     resolve_to(monkeypatch, PUBLIC, "127.0.0.1")
-    monkeypatch.setattr(_http.asyncio, "open_connection", open_connection)
+    monkeypatch.setattr(http.asyncio, "open_connection", open_connection)
     with pytest.raises(TaskFailed, match="cannot be reached"):
         check("http://rebinding.example/")
     assert dialled == [PUBLIC]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.worker import context
+from tests.tasks.builtin.conftest import configure  # noqa: F401 - a fixture
 
 
 @pytest.fixture(autouse=True)

@@ -1,38 +1,26 @@
 from __future__ import annotations
 
-import json
+import pickle
+import zlib
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tasks.broker.attempts import CLAIMED_FIELDS, Claimed
-from tasks.broker.wire import LONGEST_BACKOFF, PayloadUnreadable, pack_call
+from tasks.broker.wire import PayloadPickled, PayloadUnreadable
 from tasks.conf import get_config
-from tasks.errors import FunctionNotRegistered, InvalidArguments, TaskFailed
+from tasks.errors import FunctionNotRegistered, TaskFailed
 from tasks.worker import calls
 from tasks.worker.calls import (
     TRACEBACK_LIMIT,
-    Outcome,
+    call_pickled,
     cut,
     failed,
     plan,
-    retry_after,
     succeeded,
 )
 from tests import sample
-
-FAILED = Outcome("fail")
-
-
-def job(path: str = "tests.sample.add", attempt: int = 1, **fields: object) -> Claimed:
-    values = dict.fromkeys(CLAIMED_FIELDS, b"")
-    values["data"] = pack_call(path, [1], {})
-    for name, value in fields.items():
-        values[name] = value if isinstance(value, bytes) else str(value).encode()
-    return Claimed("a", "e", "default", attempt, values)
+from tests.tasks.builtin.conftest import Configure
+from tests.tasks.worker.claimed import claimed_job as job
 
 
 def test_a_registered_task_is_planned_with_its_policy() -> None:
@@ -93,69 +81,81 @@ def test_data_that_is_no_call_is_refused(data: bytes) -> None:
         plan(job(data=data))
 
 
-# Retries.
+# Pickle.
 
 
-@given(st.floats(0, 3600), st.integers(1, 200))
-def test_a_retry_waits_at_most_its_doubled_back_off(
-    backoff: float, attempt: int
+class Counter:
+    """An object with a method that a job may call."""
+
+    def plus(self, number: int) -> int:
+        return 40 + number
+
+
+def pickled(*call: object) -> bytes:
+    return pickle.dumps(call)
+
+
+def sprung_by(trap: Path) -> object:
+    """Return an object that imports the trap's module when it is unpickled."""
+
+    class Spring:
+        def __reduce__(self) -> tuple[object, ...]:
+            return __import__, ("trap",)
+
+    return Spring()
+
+
+def test_a_pickled_job_is_refused_where_no_setting_admits_it() -> None:
+    call = pickled("tests.sample.add", None, (1,), {})
+    with pytest.raises(PayloadPickled, match="which this queue does not read"):
+        plan(job(data=zlib.compress(call)))
+
+
+def test_a_pickled_job_is_planned_without_being_loaded(
+    trap: Path, configure: Configure
 ) -> None:
-    seconds = retry_after(job(retries_left=1, backoff=backoff, attempt=attempt), FAILED)
-    assert seconds is not None
-    assert 0 <= seconds <= min(LONGEST_BACKOFF, backoff * 2 ** min(attempt - 1, 30))
+    configure(TASKYARD_PICKLE_QUEUES="old, older")
+    call = pickled("tests.sample.add", None, (sprung_by(trap),), {})
+    planned = plan(job(queue="older", data=zlib.compress(call), timeout=7))
+    assert (planned.path, planned.is_async) == ("tests.sample.add", False)
+    assert (planned.task, planned.timeout) == (sample.add.task, 7)
+    assert planned.pickled == call
+    assert not trap.exists()
 
 
-def test_the_jitter_is_full() -> None:
-    waits = [
-        retry_after(job(retries_left=1, backoff=10, attempt=3), FAILED)
-        for _ in range(300)
-    ]
-    seconds = [wait for wait in waits if wait is not None]
-    assert min(seconds) < 5
-    assert max(seconds) > 35
+def test_a_child_calls_what_is_registered_or_admitted() -> None:
+    assert call_pickled(pickled("tests.sample.add", None, ("1",), {"b": "2"})) == 3
+    assert call_pickled(pickled("tests.plain.multiply", None, (2, 3), {})) == 6
 
 
-@pytest.mark.parametrize(
-    ("fields", "outcome"),
-    [
-        ({"retries_left": 0, "backoff": 1}, FAILED),
-        ({"backoff": 1}, FAILED),
-        ({"retries_left": 3, "backoff": 1}, Outcome("stop")),
-        ({"retries_left": 3, "backoff": 1}, Outcome("finish")),
-        ({"retries_left": 3, "backoff": 1}, Outcome("fail", permanent=True)),
-    ],
-)
-def test_no_retry(fields: dict[str, int], outcome: Outcome) -> None:
-    assert retry_after(job(**fields), outcome) is None
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        FunctionNotRegistered("m.f"),
-        InvalidArguments("t", {"a": "is required"}),
-        PayloadUnreadable("no"),
-    ],
-)
-def test_what_would_fail_again_is_not_retried(error: Exception) -> None:
-    assert retry_after(job(retries_left=3, backoff=1), failed(error)) is None
-
-
-@pytest.mark.parametrize(
-    ("left", "intervals", "expected"),
-    [
-        (3, [1, 5, 9], 1),
-        (1, [1, 5, 9], 9),
-        (5, [1, 5], 1),
-        (2, [], 0),
-        (2, "broken", 0),
-    ],
-)
-def test_a_stock_job_waits_its_own_intervals(
-    left: int, intervals: Any, expected: float
+def test_a_child_calls_a_method_where_its_class_is_admitted(
+    configure: Configure,
 ) -> None:
-    fields = {"retries_left": left, "retry_intervals": json.dumps(intervals)}
-    assert retry_after(job(**fields), FAILED) == expected
+    call = pickled("plus", Counter(), (2,), {})
+    with pytest.raises(FunctionNotRegistered, match=r"Counter\.plus"):
+        call_pickled(call)
+    configure(TASKYARD_RQ_MODULES=__name__)
+    assert call_pickled(call) == 42
+
+
+@pytest.mark.parametrize("path", ["os.getpid", "getpid"])
+def test_a_child_refuses_other_functions(path: str) -> None:
+    with pytest.raises(FunctionNotRegistered):
+        call_pickled(pickled(path, None, (), {}))
+
+
+def test_a_pickled_result_is_shown_where_json_can_hold_it() -> None:
+    plain = succeeded({"a": 1}, pickled=True)
+    odd = succeeded(Counter(), pickled=True)
+    assert (plain.verb, plain.result) == ("finish", '{"a": 1}')
+    assert (odd.verb, odd.result) == ("finish", "")
+    assert plain.packed
+    assert odd.packed
+
+
+def test_a_result_that_cannot_be_pickled_is_a_failure() -> None:
+    outcome = succeeded(lambda: None, pickled=True)
+    assert (outcome.verb, outcome.error) == ("fail", "ResultUnusable")
 
 
 # Ends.

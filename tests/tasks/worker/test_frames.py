@@ -1,47 +1,35 @@
 from __future__ import annotations
 
-import asyncio
 import socket
 
 import pytest
 
 from tasks.worker import frames
+from tasks.worker.frames import FrameTooLong, Splitter
 
 
-def read_bytes(data: bytes) -> object:
-    async def main() -> object:
-        reader = asyncio.StreamReader()
-        reader.feed_data(data)
-        reader.feed_eof()
-        return await frames.read(reader)
+def test_messages_come_back_as_they_were_however_they_were_cut() -> None:
+    sent = [({"a": [1, None, "x"]}, b"\x00\xff"), ({"line": "é\ud800" * 1_000}, b"")]
+    wire = b"".join(frames.pack(message, data) for message, data in sent)
+    for step in (1, 7, len(wire)):
+        splitter, got = Splitter(), []
+        for start in range(0, len(wire), step):
+            got += list(splitter.feed(wire[start : start + step]))
+        assert got == sent
 
-    return asyncio.run(main())
 
-
-def test_a_message_comes_back_as_it_was() -> None:
-    message = {"kind": "log", "line": "é\ud800" * 100_000}
+def test_a_child_reads_until_the_other_side_is_gone() -> None:
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.settimeout(5)
-        theirs.settimeout(5)
-        small = {"a": [1, None, "x"]}
-        ours.sendall(frames.pack(small))
-        assert frames.receive(theirs) == small
-    assert read_bytes(frames.pack(message)) == message
-
-
-def test_the_other_side_that_is_gone_is_none() -> None:
-    ours, theirs = socket.socketpair()
-    ours.sendall(frames.pack({"a": 1})[:-1])
-    ours.close()
     with theirs:
-        assert frames.receive(theirs) is None
+        ours.sendall(frames.pack({"a": 1}, b"data") + frames.pack({"b": 2})[:-1])
+        ours.close()
+        assert list(frames.receive(theirs)) == [({"a": 1}, b"data")]
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"\0\0", b"\0\0\0\5ab", b"\0\0\0\2{{", b"\xff\xff\xff\xff"],
-    ids=["nothing", "half a head", "half a body", "no json", "too long"],
+    ("data", "error"),
+    [(b"\0\0\0\2\0\0\0\0{{", ValueError), (b"\xff" * 8, FrameTooLong)],
 )
-def test_garbage_is_as_good_as_gone(data: bytes) -> None:
-    assert read_bytes(data) is None
+def test_garbage_is_refused(data: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        list(Splitter().feed(data))

@@ -10,6 +10,7 @@ from django.db import connection
 
 from tasks.broker import jobs as broker_jobs
 from tasks.broker import keys
+from tasks.broker.attempts import Claimed
 from tasks.broker.engine import Engine
 from tasks.conf import NO_LEDGER
 from tasks.errors import BrokerUnavailable
@@ -49,12 +50,40 @@ def test_stop_ends_a_coroutine(tmp_path: Path) -> None:
     )
 
     async def script(worker: Worker) -> None:
-        await until(lambda: worker.running)
+        await until(lambda: worker.crew.running)
         await until(lambda: broker_jobs.request_stop("a"))
         await until(ended("a"))
 
     run_worker(script)
     assert (last("a")["state"], last("a")["error"]) == ("stopped", "Stopped")
+
+
+def test_a_stop_that_comes_before_its_job_is_kept(tmp_path: Path) -> None:
+    async def script(worker: Worker) -> None:
+        worker.crew.stop("a")
+        kwargs = {"path": str(tmp_path / "never")}
+        push_async("a", "wait_for_async", kwargs=kwargs)
+        await until(ended("a"))
+
+    run_worker(script)
+    assert last("a")["state"] == "stopped"
+
+
+def test_a_stop_that_comes_before_the_first_step_ends_the_job(tmp_path: Path) -> None:
+    async def script(worker: Worker) -> None:
+        begin = worker.crew.begin
+
+        def stop_at_once(job: Claimed) -> None:
+            begin(job)
+            worker.crew.stop(job.id)
+
+        worker.crew.begin = stop_at_once  # type: ignore[method-assign]
+        kwargs = {"path": str(tmp_path / "never")}
+        push_async("a", "wait_for_async", kwargs=kwargs)
+        await until(ended("a"))
+
+    run_worker(script)
+    assert last("a")["state"] == "stopped"
 
 
 def test_stop_ends_a_child_and_its_successor_serves(tmp_path: Path) -> None:
@@ -101,7 +130,7 @@ def test_a_worker_that_ends_hands_its_jobs_back(tmp_path: Path) -> None:
     push_job("s", task=path, path=path, kwargs=kwargs)
 
     async def script(worker: Worker) -> None:
-        await until(lambda: worker.pool.running and len(worker.running) == 2, 20)
+        await until(lambda: worker.pool.running and len(worker.crew.running) == 2, 20)
 
     run_worker(script, children=1)
     assert sorted(waiting()) == ["a", "s"]
@@ -114,7 +143,7 @@ def test_jobs_get_their_grace_to_end(tmp_path: Path) -> None:
     push_async("a", "wait_for_async", kwargs={"path": str(go)})
 
     async def script(worker: Worker) -> None:
-        await until(lambda: worker.running)
+        await until(lambda: worker.crew.running)
         asyncio.get_running_loop().call_later(0.05, go.touch)
 
     run_worker(script, grace=10)
@@ -125,7 +154,7 @@ def test_a_second_signal_ends_the_grace(tmp_path: Path) -> None:
     push_async("a", "wait_for_async", kwargs={"path": str(tmp_path / "never")})
 
     async def script(worker: Worker) -> None:
-        await until(lambda: worker.running)
+        await until(lambda: worker.crew.running)
         worker.stop()
 
     run_worker(script, grace=60)
@@ -136,10 +165,10 @@ def test_a_job_whose_lease_was_lost_is_ended_here(tmp_path: Path) -> None:
     push_async("a", "wait_for_async", kwargs={"path": str(tmp_path / "never")})
 
     async def script(worker: Worker) -> None:
-        await until(lambda: worker.running)
+        await until(lambda: worker.crew.running)
         client().delete(keys.lease("default"))
         await worker.heart.beat()
-        await until(lambda: not worker.running)
+        await until(lambda: not worker.crew.running)
 
     run_worker(script)
     assert kinds("a")[-1] == "superseded"
@@ -149,7 +178,7 @@ def test_each_beat_renews_lease_and_entry(tmp_path: Path) -> None:
     push_async("a", "wait_for_async", kwargs={"path": str(tmp_path / "never")})
 
     async def script(worker: Worker) -> None:
-        await until(lambda: worker.running)
+        await until(lambda: worker.crew.running)
         end_leases()
         client().delete(keys.worker("w1"), keys.WORKERS)
         await worker.heart.beat(full=True)
@@ -238,7 +267,7 @@ def test_a_late_worker_changes_nothing(tmp_path: Path) -> None:
     push_async("a", "wait_for_async", kwargs={"path": str(go)})
 
     async def script(worker: Worker) -> None:
-        await until(lambda: worker.running)
+        await until(lambda: worker.crew.running)
         from tasks.broker.upkeep import take_back
 
         end_leases()

@@ -60,7 +60,7 @@ def test_many_coroutines_run_at_once(tmp_path: Path) -> None:
     ]
 
     async def script(worker: Worker) -> None:
-        await until(lambda: len(worker.running) == 50)
+        await until(lambda: len(worker.crew.running) == 50)
         go.touch()
         await until(ended(*ids))
 
@@ -76,7 +76,7 @@ def test_no_more_run_than_the_concurrency_allows(tmp_path: Path) -> None:
     most: list[int] = []
 
     async def script(worker: Worker) -> None:
-        await until(lambda: len(worker.running) == 2)
+        await until(lambda: len(worker.crew.running) == 2)
         most.append(len(waiting()))
         go.touch()
         await until(ended(*ids))
@@ -129,7 +129,7 @@ def test_wrong_arguments_fail_once_whatever_the_retries() -> None:
     [
         (b"", "PayloadUnreadable"),
         (b"\xff garbage", "PayloadUnreadable"),
-        (zlib.compress(pickle.dumps(("m.f", None, (), {}))), "PayloadUnreadable"),
+        (zlib.compress(pickle.dumps(("m.f", None, (), {}))), "PayloadPickled"),
         (b'["os.getpid", null, [], {}]', "FunctionNotRegistered"),
         (b'["tests.sample.add_async", null, [], {}]', "InvalidArguments"),
     ],

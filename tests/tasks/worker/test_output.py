@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -31,7 +32,7 @@ class Ears:
 
 
 def job() -> Claimed:
-    return Claimed("a", "e1", "default", 1, {})
+    return Claimed("a", "e1", "default", 1, "a:e1", ())
 
 
 def test_a_log_is_cut_where_it_becomes_too_long(
@@ -40,7 +41,7 @@ def test_a_log_is_cut_where_it_becomes_too_long(
     monkeypatch.setattr(output_module, "LOG_LIMIT", 25)
     ears = Ears()
     output = Output(ears)  # type: ignore[arg-type]
-    hear = output.sink(job())
+    hear = partial(output.hear, job())
     for line in ("x" * 10, "y" * 10, "z" * 10, "after"):
         hear("log", {"line": line, "at": 0})
     asyncio.run(output.send())
@@ -51,7 +52,7 @@ def test_a_log_is_cut_where_it_becomes_too_long(
 def test_only_the_latest_progress_is_sent() -> None:
     ears = Ears()
     output = Output(ears)  # type: ignore[arg-type]
-    hear = output.sink(job())
+    hear = partial(output.hear, job())
     for done in (1, 2, 3):
         hear("progress", {"done": done})
     asyncio.run(output.send())
@@ -64,7 +65,7 @@ def test_lines_wait_for_redis_in_their_order_and_not_without_end(
     monkeypatch.setattr(output_module, "MOST_WAITING", 3)
     ears = Ears()
     output = Output(ears)  # type: ignore[arg-type]
-    hear = output.sink(job())
+    hear = partial(output.hear, job())
     ears.away = True
     for number in range(5):
         hear("log", {"line": str(number), "at": 0})
@@ -77,7 +78,7 @@ def test_lines_wait_for_redis_in_their_order_and_not_without_end(
 def test_an_ended_job_s_words_are_sent_before_its_end() -> None:
     ears = Ears()
     output = Output(ears)  # type: ignore[arg-type]
-    output.sink(job())("log", {"line": "last words", "at": 0})
+    output.hear(job(), "log", {"line": "last words", "at": 0})
     asyncio.run(output.ended(job()))
     assert ears.lines == ["last words"]
 
@@ -89,7 +90,7 @@ def test_lines_and_progress_arrive_in_redis() -> None:
     async def main() -> None:
         engine = Engine("w1", "host", ["default"])
         output = Output(engine)
-        hear = output.sink(held)
+        hear = partial(output.hear, held)
         hear("log", {"line": "hello", "at": 1.5})
         hear("progress", {"done": 1, "total": 4, "text": ""})
         await output.send()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
@@ -15,9 +15,9 @@ from http import HTTPStatus
 
 import h11
 
-from tasks.builtin._address import Target
 from tasks.builtin._text import first_line, printable
 from tasks.errors import TaskFailed
+from tasks.outbound.address import Target
 from tasks.text import gettext as _
 
 #: At most so much of a body is read, in bytes.
@@ -30,6 +30,16 @@ HEAD_LIMIT = 64 << 10
 CONNECT_LIMIT = 3
 
 _BLOCK = 64 << 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a server."""
+
+    method: str
+    #: Headers besides those that every request has, which they may replace.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass
@@ -76,7 +86,9 @@ class Stopwatch:
         self._since = now
 
 
-async def exchange(target: Target, addresses: Sequence[str], method: str) -> Answer:
+async def exchange(
+    target: Target, addresses: Sequence[str], request: Request
+) -> Answer:
     """Send one request to the first of `addresses` that accepts, read the answer.
 
     Raises TaskFailed where nobody answers in HTTP. The caller limits the time.
@@ -86,7 +98,7 @@ async def exchange(target: Target, addresses: Sequence[str], method: str) -> Ans
         watch.note("connect_ms")
         protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
         try:
-            writer.write(_request(protocol, target, method))
+            writer.write(_packed(protocol, target, request))
             await writer.drain()
             answer = await _read(protocol, reader, watch)
         except (h11.ProtocolError, OSError) as error:
@@ -170,19 +182,32 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _request(protocol: h11.Connection, target: Target, method: str) -> bytes:
-    headers = [
-        ("Host", target.host_header),
-        ("User-Agent", "Taskyard"),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),
-        ("Connection", "close"),
+def _packed(protocol: h11.Connection, target: Target, request: Request) -> bytes:
+    parts = [
+        h11.Request(
+            method=request.method,
+            target=target.path,
+            headers=list(_request_headers(target, request).items()),
+        ),
+        *([h11.Data(data=request.body)] if request.body else []),
+        h11.EndOfMessage(),
     ]
+    return b"".join(protocol.send(part) or b"" for part in parts)
+
+
+def _request_headers(target: Target, request: Request) -> dict[str, str]:
+    headers = {
+        "host": target.host_header,
+        "user-agent": "Taskyard",
+        "accept": "*/*",
+        "accept-encoding": "identity",
+    }
     if target.authorization:
-        headers.append(("Authorization", target.authorization))
-    request = h11.Request(method=method, target=target.path, headers=headers)
-    head = protocol.send(request) or b""
-    return head + (protocol.send(h11.EndOfMessage()) or b"")
+        headers["authorization"] = target.authorization
+    headers |= {name.lower(): value for name, value in request.headers.items()}
+    if request.body:
+        headers["content-length"] = str(len(request.body))
+    return {**headers, "connection": "close"}
 
 
 async def _read(

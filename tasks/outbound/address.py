@@ -1,4 +1,4 @@
-"""Which addresses a check may call, and how they are shown."""
+"""Which addresses a check or a webhook may call, and how they are shown."""
 
 from __future__ import annotations
 
