@@ -13,7 +13,7 @@ from threading import Event
 
 from django.db import DatabaseError, connections
 
-from tasks import recovery
+from tasks import pauses, recovery
 from tasks.broker import upkeep
 from tasks.catalog import note_tasks
 from tasks.errors import BrokerUnavailable
@@ -25,6 +25,9 @@ LOOK_EVERY = 0.05
 
 #: Seconds between two sweeps, two pushes of what was not pushed, two tidyings.
 SWEEP_EVERY, PUSH_EVERY, TIDY_EVERY, LIVENESS_EVERY = 2.0, 2.0, 60.0, 5.0
+
+#: Seconds for which Redis may have another idea of what is paused than the ledger.
+RECONCILE_EVERY = 2.0
 
 #: Seconds before the next try when Redis or the database is away.
 PAUSE = 0.5
@@ -62,6 +65,7 @@ class Scheduler:
             Chore(lambda: upkeep.note_liveness("scheduler"), LIVENESS_EVERY),
             Chore(recovery.requeue_lost_jobs, SWEEP_EVERY),
             Chore(recovery.push_unconfirmed, PUSH_EVERY),
+            Chore(pauses.reconcile, RECONCILE_EVERY),
             Chore(self._tidy, TIDY_EVERY),
             Chore(note_tasks, float("inf")),
         ]
@@ -97,7 +101,7 @@ class Scheduler:
 
     def _tidy(self) -> None:
         for queue in self._queues:
-            upkeep.forget_expired(queue, self.clock())
+            upkeep.forget_expired(queue)
         upkeep.forget_workers()
 
     def _note_outage(self, error: Exception) -> None:

@@ -69,6 +69,7 @@ def test_retries_of_every_queue_are_moved() -> None:
     assert waiting("mail") == ["a"]
 
 
+@pytest.mark.django_db(transaction=True)  # an outage closes the connection
 def test_an_outage_is_logged_once_and_waited_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
