@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
+import re
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from tasks.broker.embedded import EmbeddedServer
+from benchmarks import marks
+from benchmarks.processes import tree
+from benchmarks.servers import postgres_server, redis_server
 from tasks.conf import PROJECT_ROOT
 from tasks.process import die_with_parent
 
 #: Seconds that a process may take to start, or to end when it is asked to.
 PATIENCE = 30
+
+#: The packages whose versions matter to a figure.
+PACKAGES = ("rq", "redis", "hiredis", "uvloop", "django")
 
 #: The settings that a benchmark chooses itself, whatever its caller has set.
 SETTINGS = ("REDIS_URL", "DATABASE_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
@@ -67,34 +74,38 @@ def wait_until(is_so: Callable[[], bool], what: str, timeout: float = PATIENCE) 
 
 
 @contextmanager
-def workplace() -> Iterator[Path]:
-    """Give a temporary data folder, with Valkey and a migrated SQLite ledger in it.
+def workplace(ledger: str = "sqlite") -> Iterator[Path]:
+    """Give a temporary data folder, a Redis of its own and a migrated, empty ledger.
 
+    The ledger is a file of SQLite, or a server of PostgreSQL for `ledger="postgres"`.
     Django is set up in this process; nothing is left behind at the end.
     """
     signal.signal(signal.SIGTERM, lambda *_args: sys.exit(128 + signal.SIGTERM))
-    with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="taskyard-bench-") as name,
+        ExitStack() as s,
+    ):
         data = Path(name)
-        server = EmbeddedServer(data)
-        server.start()
-        try:
-            _settle_in(data, server.url)
-            yield data
-        finally:
-            server.stop()
+        redis_url = s.enter_context(redis_server(data))
+        database_url = f"sqlite:///{quote(str(data / 'taskyard.sqlite3'))}"
+        if ledger == "postgres":
+            database_url = s.enter_context(postgres_server(data / "postgres"))
+        _settle_in(data, redis_url, database_url)
+        yield data
 
 
-def _settle_in(data: Path, redis_url: str) -> None:
+def _settle_in(data: Path, redis_url: str, database_url: str) -> None:
     for setting in [name for name in os.environ if name.startswith("TASKYARD_")]:
         del os.environ[setting]
     values = (
         redis_url,
-        f"sqlite:///{quote(str(data / 'taskyard.sqlite3'))}",
+        database_url,
         "only-for-benchmarks-" + "x" * 40,
         "dashboard.settings",
     )
     os.environ |= dict(zip(SETTINGS, values, strict=True))
     os.environ |= {"TASKYARD_DATA": str(data), "TASKYARD_TASKS": "benchmarks.jobs"}
+    os.environ[marks.FILE] = str(marks.make(data / "marks"))
     # Django reads the environment when it is imported.
     import django
     from django.core.management import call_command
@@ -104,22 +115,30 @@ def _settle_in(data: Path, redis_url: str) -> None:
 
 
 @contextmanager
-def running(data: Path, name: str, *command: str) -> Iterator[None]:
-    """Run a Python program until the block ends.
+def running(
+    data: Path,
+    name: str,
+    *command: str,
+    program: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program, Python if none is named, until the block ends.
 
     Raises RuntimeError with the end of the program's log if it ended before that.
     """
     with (data / f"{name}.log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [program, *command],
+            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=PROJECT_ROOT,
+            env={**os.environ, **(environment or {})},
             preexec_fn=functools.partial(die_with_parent, os.getpid()),
         )
         try:
-            yield
-        except TimeoutError as error:
+            yield process
+        except OSError as error:  # TimeoutError and ChildProcessError are some
             error.add_note(f"{name} said:\n{_end_of(log)}")
             raise
         finally:
@@ -135,17 +154,21 @@ def _end_of(log: TextIO) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, then end what is left of it and of its descendants."""
+    descendants = tree(process.pid)
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    for each in descendants:
+        if each.is_alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each.pid, signal.SIGKILL)
+    process.wait()
 
 
-def print_facts() -> dict[str, str]:
+def print_facts(**more: str) -> dict[str, str]:
     """Print what a figure must be read with, and return it."""
-    facts = _machine_facts()
+    facts = {**_machine_facts(), **more}
     for name, fact in facts.items():
         print(f"{name}: {fact}")
     print(flush=True)
@@ -159,13 +182,21 @@ def _machine_facts() -> dict[str, str]:
     redis = f"Redis {info['redis_version']}"
     if "valkey_version" in info:
         redis = f"Valkey {info['valkey_version']}"
-    packages = ", ".join(f"{name} {version(name)}" for name in ("rq", "redis"))
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "machine": f"{_processor()}, {platform.system()} {platform.release()}",
         "software": f"Python {platform.python_version()}, {redis}, {packages}",
         "taskyard": _own_version(),
         "load average before": load_average(),
     }
+
+
+def _processor() -> str:
+    """Return the number of cores, their make, and the memory."""
+    makes = re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    make = makes[0] if makes else platform.machine()
+    return f"{os.cpu_count()} cores of {make}, {memory:.0f} GiB"
 
 
 def load_average() -> str:

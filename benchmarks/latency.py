@@ -1,232 +1,295 @@
-"""How long a submitted job waits for its first line, beside a stock `rq worker`.
+"""How soon a job starts, beside other queues.
 
-Jobs come at a fixed rate, whether or not the earlier ones have started. The start delay
-runs from just before `submit()` (or `Queue.enqueue()`) is called to the function's first
-line, and so holds the submission itself, which is shown apart as well.
+Jobs come at a fixed rate, whether or not earlier ones have started. Four questions:
+idle (a worker with nothing else to do), load (half of what it can do), crowd (20 workers
+wait on one queue), paused (what a worker costs that may not touch what waits).
+
+The delay of Taskyard's jobs runs from the start of the push to the function's first line;
+`submit` before it, with the row in the ledger, is shown apart. That of the others runs
+from just before the call that enqueues.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
-import json
+import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import rq
-from rq.serializers import JSONSerializer
-
-from benchmarks import harness, plain
-from benchmarks.harness import Summary
+from benchmarks import harness, marks, report, throughput
+from benchmarks.fleet import enqueue, forget, wait_for, warm_up, workers
+from benchmarks.harness import Summary, percentile
+from benchmarks.idling import Idling, measure_idling, table_of
+from benchmarks.peers.catalog import BY_NAME, TASKYARD, TASKYARD_FUNCTIONS, Peer
+from benchmarks.peers.environments import versions
+from benchmarks.report import Spread, Table, Target
 from tasks.broker import keys
 from tasks.broker.client import get_client
-from tasks.conf import get_config
 
-#: Jobs before each round that are not measured.
-WARM_UP = 20
+IDLE, LOAD, CROWD, PAUSED = PARTS = ("idle", "load", "crowd", "paused")
 
-#: The stock worker's variant, and its queue.
-STOCK, STOCK_QUEUE = "stock rq worker", "stock"
+#: Peers that are measured if none are named.
+USUAL = "rq,rq-simple,repid,saq,taskiq,celery"
 
-#: The parts of the table.
-TITLES = ("start delay", "of it, the submission", "late to submit")
-
-#: Seconds that the last jobs of a round may take to end.
-END_TIMEOUT = 60
+#: Workers of the crowd, and seconds of the load.
+CROWD_SIZE, LOAD_SECONDS = 20, 8
 
 #: A schedule that was missed by more than this share of a round was not kept.
 TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One way to run a no-op job; `submit` returns its id."""
-
-    name: str
-    submit: Callable[[], str]
-
-
-@dataclass(frozen=True)
 class Round:
-    """One measured round of one variant."""
+    """One measured round of one variant, in ms."""
 
+    part: str
     variant: str
-    start_delay: Summary
-    submission: Summary
-    #: How late the calls began, because earlier ones took longer than the interval.
-    lateness: Summary
-    #: Jobs per second that were really submitted.
+    delay: Summary
+    #: `submit` until its push; Taskyard only, where it submits.
+    submission: Summary | None
+    #: Jobs per second that really came.
     rate: float
+    #: The 0th to the 100th percentile of the delay.
+    percentiles: list[float]
 
 
 def main() -> int:
     options = _options()
-    with harness.workplace() as data, ExitStack() as stack:
-        _start_processes(data, stack)
-        variants = _variants()
-        facts = harness.print_facts()
-        rounds = [
-            measure(variant, options.jobs, options.rate)
-            for _number in range(options.rounds)
-            for variant in variants
-        ]
-        facts["load average after"] = harness.load_average()
-    medians = {variant.name: _medians(rounds, variant.name) for variant in variants}
-    worst = max(m[0].p99 for name, m in medians.items() if name != STOCK)
-    _print_table(medians, options)
-    print(f"load average after: {facts['load average after']}")
-    if options.json:
-        _write(options.json, facts, rounds, options)
-    return _verdict(worst, options.limit, min(r.rate for r in rounds) / options.rate)
+    with harness.workplace() as data:
+        facts = harness.print_facts(peers=versions())
+        rate = options.load_rate or _half_of_throughput(data, options)
+        rounds = list(_rounds(data, options, rate))
+        idlings = list(_idlings(data, options))
+    rates = {IDLE: options.rate, LOAD: rate, CROWD: options.rate}
+    return report.finish(
+        options,
+        facts,
+        _tables(rounds, idlings),
+        _targets(rounds, idlings, rates),
+        rounds=list(map(asdict, rounds)),
+        idlings=list(map(asdict, idlings)),
+    )
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency")
-    parser.add_argument("--jobs", type=int, default=500, help="jobs in a round (500)")
-    parser.add_argument("--rate", type=float, default=50, help="jobs per second (50)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each (3)")
+    parser = report.parser("latency", __doc__)
     parser.add_argument(
-        "--limit", type=float, default=50, help="most ms for Taskyard's p99 (50)"
+        "--jobs", type=report.positive, default=500, help="jobs in a round (500)"
     )
-    parser.add_argument("--json", type=Path, help="file for every round's figures")
-    options = parser.parse_args()
-    if min(options.jobs, options.rate, options.rounds) <= 0:
-        parser.error("--jobs, --rate and --rounds must be positive")
-    return options
+    parser.add_argument("--rate", type=float, default=50, help="jobs per second (50)")
+    parser.add_argument(
+        "--load-rate", type=float, help="jobs per second of the load (half of the most)"
+    )
+    parser.add_argument(
+        "--parts", type=report.names, default=list(PARTS), help=",".join(PARTS)
+    )
+    parser.add_argument(
+        "--peers", type=report.names, default=USUAL, help=",".join(BY_NAME)
+    )
+    return parser.parse_args()
 
 
-def _start_processes(data: Path, stack: ExitStack) -> None:
-    from benchmarks.jobs import QUEUE
+def _half_of_throughput(data: Path, options: argparse.Namespace) -> float:
+    if LOAD not in options.parts:
+        return 0.0
+    return throughput.measure(data, TASKYARD, 1, TASKYARD.jobs // 2).rate / 2
 
-    url = get_config().broker_url()
-    programs = {
-        "recorder": ("manage.py", "recorder"),
-        "worker": ("manage.py", "worker", "--queues", QUEUE),
-        "rq": ("-m", "rq.cli", "worker", "-u", url, "-S", "json", "-q", STOCK_QUEUE),
-    }
-    for name, command in programs.items():
-        stack.enter_context(harness.running(data, name, *command))
-    for queue in (QUEUE, STOCK_QUEUE):
+
+def _rounds(
+    data: Path, options: argparse.Namespace, load_rate: float
+) -> Iterator[Round]:
+    """Yield the rounds; the crowd's at the end, for it takes long to come."""
+    for number in range(1, options.rounds + 1):
+        print(f"round {number}", flush=True)
+        if IDLE in options.parts:
+            for peer in (TASKYARD, TASKYARD_FUNCTIONS):
+                with _own_workers(data, peer, 1):
+                    yield _submitted(IDLE, peer, options)
+            for name in options.peers:
+                yield _produced(data, IDLE, BY_NAME[name], options.rate, options.jobs)
+        if LOAD in options.parts:
+            jobs = int(load_rate * LOAD_SECONDS)
+            yield _produced(data, LOAD, TASKYARD, load_rate, jobs)
+    if CROWD in options.parts:
+        with _own_workers(data, TASKYARD, CROWD_SIZE):
+            for _number in range(options.rounds):
+                yield _submitted(CROWD, TASKYARD, options)
+
+
+def _idlings(data: Path, options: argparse.Namespace) -> Iterator[Idling]:
+    if PAUSED in options.parts:
+        for _number in range(options.rounds):
+            yield from measure_idling(data)
+
+
+# Jobs that come by `submit`, from this process.
+
+
+@contextmanager
+def _own_workers(data: Path, peer: Peer, processes: int) -> Iterator[None]:
+    """Run a recorder and workers that have announced themselves."""
+    forget(marks.SLOTS // 10)
+    with ExitStack() as stack:
+        stack.enter_context(harness.running(data, "recorder", "manage.py", "recorder"))
+        fleet = stack.enter_context(workers(data, peer, processes))
+        client = get_client()
         harness.wait_until(
-            functools.partial(_has_members, keys.queue_workers(queue)),
-            f"a worker of the queue {queue}",
+            lambda: client.scard("rq:workers") == processes, "the workers' start", 120
         )
+        warm_up(peer, fleet)
+        yield
 
 
-def _has_members(key: str) -> bool:
-    return bool(get_client().scard(key))
-
-
-def _variants() -> list[Variant]:
+def _submitted(part: str, peer: Peer, options: argparse.Namespace) -> Round:
+    """Submit jobs at a rate and return how long they took to start."""
     # The tasks are registered only where Django has been set up.
     from benchmarks import jobs
+
+    task = jobs.note_async if peer is TASKYARD else jobs.note
+    numbers = range(options.jobs)
+    marks.opened().clear(0, options.jobs)
+    called = list(_at_rate(numbers, options.rate, lambda n: _submit(task, n)))
+    harness.wait_until(
+        lambda: marks.opened().ran(0, options.jobs) == options.jobs, "the jobs' run"
+    )
+    harness.wait_until(lambda: not get_client().xlen(keys.EVENTS), "their record")
+    pushed = marks.opened().column(marks.DUE, 0, options.jobs)
+    submission = [
+        (push - call) * 1e3 for push, call in zip(pushed, called, strict=True)
+    ]
+    return _round(part, peer.name, options.jobs, Summary.of(submission))
+
+
+def _at_rate(
+    numbers: range, rate: float, call: Callable[[int], None]
+) -> Iterator[float]:
+    """Call with each number at its time; yield when each call began."""
+    first = time.time()
+    for turn, number in enumerate(numbers):
+        time.sleep(max(0.0, first + turn / rate - time.time()))
+        yield time.time()
+        call(number)
+
+
+def _submit(task: Any, number: int) -> None:
+    """Submit a job and note when its push began, which follows the commit."""
+    from django.db import transaction
+
     from tasks import submit
 
-    stock = rq.Queue(STOCK_QUEUE, connection=get_client(), serializer=JSONSerializer)
-    return [
-        Variant("taskyard, coroutine", lambda: submit(jobs.note_start_async).id),
-        Variant("taskyard, function", lambda: submit(jobs.note_start).id),
-        Variant(STOCK, lambda: stock.enqueue(plain.note_start).id),
-    ]
+    times = marks.opened().times
+
+    def note_push() -> None:
+        times[4 * number + marks.DUE] = time.time()
+
+    with transaction.atomic():
+        transaction.on_commit(note_push)  # before the push, which is put behind it
+        submit(task, [number])
 
 
-def measure(variant: Variant, jobs: int, rate: float) -> Round:
-    """Submit jobs at `rate` and return how long they took to start."""
-    _starts([variant.submit() for _number in range(WARM_UP)])
-    begun: list[int] = []
-    ended: list[int] = []
-    ids: list[str] = []
-    late: list[float] = []
-    first = time.monotonic()
-    for number in range(jobs):
-        due = first + number / rate
-        time.sleep(max(0.0, due - time.monotonic()))
-        late.append((time.monotonic() - due) * 1e3)
-        begun.append(time.time_ns())
-        ids.append(variant.submit())
-        ended.append(time.time_ns())
-    started = _starts(ids)
-    took = (begun[-1] - begun[0]) / 1e9 or 1 / rate
+# Jobs that come from a producer in its own process.
+
+
+def _produced(data: Path, part: str, peer: Peer, rate: float, jobs: int) -> Round:
+    forget(jobs)
+    with workers(data, peer, 1) as fleet:
+        warm_up(peer, fleet)
+        enqueue(peer, peer.note, range(jobs), rate)
+        wait_for(range(jobs), fleet, 60)
+    return _round(part, peer.name, jobs, None)
+
+
+def _round(part: str, variant: str, jobs: int, submission: Summary | None) -> Round:
+    found = marks.opened()
+    due, begun = (found.column(which, 0, jobs) for which in (marks.DUE, marks.BEGUN))
+    delays = sorted((b - d) * 1e3 for b, d in zip(begun, due, strict=True))
     return Round(
-        variant.name,
-        Summary.of(_milliseconds(begun, started)),
-        Summary.of(_milliseconds(begun, ended)),
-        Summary.of(late),
-        max(1, jobs - 1) / took,
+        part,
+        variant,
+        Summary.of(delays),
+        submission,
+        max(1, jobs - 1) / ((due[-1] - due[0]) or 1),
+        [delays[0], *(percentile(delays, share) for share in range(1, 101))],
     )
 
 
-def _starts(ids: Sequence[str]) -> list[int]:
-    """Return what the jobs returned, when all have and the recorder has no work left."""
-    client, waiting = get_client(), list(ids)
-
-    def all_ended() -> bool:
-        # One question a look while jobs still run: many would slow them down.
-        while waiting and client.hget(keys.job(waiting[-1]), "status") == b"finished":
-            waiting.pop()
-        return not waiting and not client.xlen(keys.EVENTS)
-
-    harness.wait_until(all_ended, f"the end of {len(ids)} jobs", END_TIMEOUT)
-    jobs = rq.job.Job.fetch_many(ids, client, serializer=JSONSerializer)
-    values: list[Any] = [job.return_value() for job in jobs if job]
-    return values
+# What is said.
 
 
-def _milliseconds(begun: Sequence[int], ended: Sequence[int]) -> list[float]:
-    return [(end - begin) / 1e6 for begin, end in zip(begun, ended, strict=True)]
+def _tables(rounds: Sequence[Round], idlings: Sequence[Idling]) -> list[Table]:
+    tables = [
+        _delays(part, mine)
+        for part in (IDLE, LOAD, CROWD)
+        if (mine := [each for each in rounds if each.part == part])
+    ]
+    return [*tables, table_of(idlings)] if idlings else tables
 
 
-def _medians(rounds: Sequence[Round], name: str) -> tuple[Summary, ...]:
-    mine = [each for each in rounds if each.variant == name]
-    return (
-        Summary.median([each.start_delay for each in mine]),
-        Summary.median([each.submission for each in mine]),
-        Summary.median([each.lateness for each in mine]),
-    )
+def _delays(part: str, rounds: Sequence[Round]) -> Table:
+    rows = []
+    for variant in dict.fromkeys(each.variant for each in rounds):
+        mine = [each for each in rounds if each.variant == variant]
+        rows.append(_row(variant, mine, [each.delay for each in mine]))
+        submissions = [each.submission for each in mine if each.submission]
+        if submissions:
+            rows.append(_row("  submit before it", mine, submissions))
+    title = f"{part}: start delay in ms, median [min..max] over rounds"
+    return Table(title, ("", "jobs/s", "p50", "p95", "p99", "max"), rows)
 
 
-def _print_table(
-    medians: dict[str, tuple[Summary, ...]],
-    options: argparse.Namespace,
-) -> None:
-    print(
-        f"{options.jobs} jobs at {options.rate:g} per second, in ms;"
-        f" each figure is the median of {options.rounds} rounds\n"
-    )
-    for number, title in enumerate(TITLES):
-        print(f"{title:24}" + "".join(f"{n:>9}" for n in ("p50", "p95", "p99", "max")))
-        for name, summaries in medians.items():
-            figures = asdict(summaries[number]).values()
-            print(f"  {name:22}" + "".join(f"{value:9.2f}" for value in figures))
-        print()
+def _row(name: str, rounds: Sequence[Round], found: Sequence[Summary]) -> list[str]:
+    columns = zip(*(asdict(each).values() for each in found), strict=True)
+    rate = statistics.median(each.rate for each in rounds)
+    return [name, report.short(rate), *(str(Spread.of(column)) for column in columns)]
 
 
-def _write(
-    path: Path,
-    facts: dict[str, str],
-    rounds: Sequence[Round],
-    options: argparse.Namespace,
-) -> None:
-    asked = {"jobs": options.jobs, "rate": options.rate}
-    figures = [asdict(each) for each in rounds]
-    path.write_text(json.dumps({**facts, **asked, "rounds": figures}, indent=2) + "\n")
+def _targets(
+    rounds: Sequence[Round], idlings: Sequence[Idling], rates: dict[str, float]
+) -> list[Target]:
+    targets = [
+        Target(f"{part}: {which}", "≤", limit, _median(mine, which), "ms")
+        for part, which, limit in (
+            (IDLE, "p50", 0.5),
+            (IDLE, "p99", 2),
+            (LOAD, "p99", 5),
+            (CROWD, "p99", 15),
+        )
+        if (mine := _ours(rounds, part))
+    ]
+    targets += [
+        _pace(part, mine, rate)
+        for part, rate in rates.items()
+        if (mine := _ours(rounds, part))
+    ]
+    submissions = [r.submission.p99 for r in _ours(rounds, IDLE) if r.submission]
+    if submissions:
+        median = statistics.median(submissions)
+        targets.append(Target("submit: p99", "≤", 2, median, "ms"))
+    paused = [idling.share for idling in idlings if idling.is_paused]
+    if paused:
+        share = 100 * statistics.median(paused)
+        targets.append(Target("paused: of a core", "≤", 1, share, "%"))
+    return targets
 
 
-def _verdict(worst: float, limit: float, pace: float) -> int:
-    if pace < 1 - TOLERANCE:
-        print(f"The rate was not kept: {pace:.0%} of it. The figures do not count.")
-        return 2
-    is_good = worst <= limit
-    print(
-        f"Taskyard's p99 is {worst:.2f} ms;"
-        f" {'within' if is_good else 'over'} the limit of {limit:g} ms."
-    )
-    return 0 if is_good else 1
+def _ours(rounds: Sequence[Round], part: str) -> list[Round]:
+    return [r for r in rounds if (r.part, r.variant) == (part, TASKYARD.name)]
+
+
+def _median(rounds: Sequence[Round], which: str) -> float:
+    values: list[float] = [getattr(each.delay, which) for each in rounds]
+    return statistics.median(values)
+
+
+def _pace(part: str, rounds: Sequence[Round], rate: float) -> Target:
+    """Say whether the rate was kept; if not, the delays say nothing."""
+    kept = 100 * min(each.rate for each in rounds) / rate
+    return Target(f"{part}: rate kept", "≥", 100 * (1 - TOLERANCE), kept, "%")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Other task queues, each run by its own worker in a virtual environment of its own."""
