@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from tasks import actions
 from tasks.errors import BrokerUnavailable, TasksError
-from tasks.models import ApiToken, Attempt, Audit, Job, TaskRecord
+from tasks.models import ApiToken, Attempt, Audit, Job, Pause, TaskRecord
 from tasks.policy import PERMISSIONS, Actor
 
 #: Jobs that one action touches at most: each is a call of its own to Redis, and the
@@ -139,6 +139,16 @@ class AttemptAdmin(ReadOnlyAdmin):
 class TaskRecordAdmin(ReadOnlyAdmin):
     list_display = ("name", "queue", "timeout", "retries", "is_async", "seen_at")
     search_fields = ("name", "description")
+
+
+@admin.register(Pause)
+class PauseAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("scope", "target", "reason", "actor", "created_at"),
+        *("until", "resumed_at", "resumed_by"),
+    )
+    list_filter = ("scope",)
+    search_fields = ("=target", "=actor")
 
 
 @admin.register(Audit)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from tasks.broker.snapshot import WorkerInfo
-from tasks.models import Job
+from tasks.models import Job, Pause
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,15 @@ class WorkerLost(Concern):
     icon = "lost"
     worker: WorkerInfo
     silent_for: timedelta | None
+    job: Job | None
+
+
+@dataclass(frozen=True)
+class LoopBlocked(Concern):
+    kind = "loop_blocked"
+    icon = "clock"
+    worker: WorkerInfo
+    blocked_for: timedelta
     job: Job | None
 
 
@@ -100,6 +109,15 @@ class RecorderBehind(Concern):
 
 
 @dataclass(frozen=True)
+class QueuePaused(Concern):
+    kind = "queue_paused"
+    is_bad = False
+    icon = "pause"
+    pause: Pause
+    waiting: int
+
+
+@dataclass(frozen=True)
 class NeverStart(Concern):
     kind = "never_start"
     is_bad = False
@@ -118,6 +136,7 @@ class TwoVersions(Concern):
 #: From the worst to the least.
 ORDER: tuple[type[Concern], ...] = (
     WorkerLost,
+    LoopBlocked,
     NoWorker,
     QueueUnserved,
     ProcessMissing,
@@ -126,6 +145,7 @@ ORDER: tuple[type[Concern], ...] = (
     MemoryShort,
     EvictionOn,
     RecorderBehind,
+    QueuePaused,
     NeverStart,
     TwoVersions,
 )

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from tasks.broker.snapshot import Snapshot, WorkerInfo
 from tasks.job_details import Relative, count_ahead
-from tasks.models import Job
+from tasks.models import Job, Pause
+from tasks.pauses import current_pauses
 from tasks.states import ENDED, State
 from tasks.text import gettext as _
 from tasks.text import join_sentences, ngettext
@@ -28,6 +29,8 @@ class Reason:
     is_bad: bool = False
     #: A command that resolves it.
     command: str = ""
+    #: The pause that holds it back, whose end resolves it.
+    pause: Pause | None = None
 
 
 def explain_waiting(
@@ -49,6 +52,11 @@ def explain_waiting(
 def _explain_queued(
     job: Job, snapshot: Snapshot | None, now: datetime
 ) -> Reason | None:
+    # In the order in which the claim asks.
+    pause = current_pauses(now).get(job.queue)
+    if pause is not None:
+        said = _("Its queue %(queue)s is paused.") % {"queue": job.queue}
+        return Reason(said, pause=pause)
     if snapshot is None:
         return None
     listening = [

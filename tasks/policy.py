@@ -14,6 +14,8 @@ PERMISSIONS = {
     "cancel": "tasks.operate_job",
     "stop": "tasks.operate_job",
     "retry": "tasks.operate_job",
+    "pause": "tasks.operate_job",
+    "resume": "tasks.operate_job",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +15,8 @@ from tasks.broker.snapshot import (
     Snapshot,
     WorkerInfo,
 )
-from tasks.models import Job
+from tasks.models import Job, Pause
+from tasks.pauses import current_pauses
 from tasks.states import State
 
 #: What went wrong by itself; what an operator stopped did not.
@@ -75,6 +76,7 @@ class QueueRow:
     #: Jobs that ended in the last minute.
     per_minute: int
     failed: int
+    pause: Pause | None = None
 
     @property
     def live_workers(self) -> int:
@@ -91,15 +93,20 @@ class QueueRow:
 
     @property
     def is_unserved(self) -> bool:
-        return self.depth.waiting > 0 and not self.live_workers
+        return self.depth.waiting > 0 and not self.live_workers and not self.pause
 
     @property
     def waits_long(self) -> bool:
-        return self.oldest_wait is not None and self.oldest_wait > LONG_WAIT
+        return self._waits_longer_than(LONG_WAIT)
 
     @property
     def waits_too_long(self) -> bool:
-        return self.oldest_wait is not None and self.oldest_wait > WAIT_LIMIT
+        return self._waits_longer_than(WAIT_LIMIT)
+
+    def _waits_longer_than(self, limit: timedelta) -> bool:
+        """Say whether that is too long for a queue that nobody holds back."""
+        wait = self.oldest_wait
+        return self.pause is None and wait is not None and wait > limit
 
     @property
     def per_second(self) -> float:
@@ -108,19 +115,21 @@ class QueueRow:
     @property
     def drains_in(self) -> timedelta | None:
         """How long the jobs that wait take at the rate of the last minute."""
-        if not self.per_minute or not self.depth.waiting:
+        if self.pause or not self.per_minute or not self.depth.waiting:
             return None
         return timedelta(seconds=self.depth.waiting / self.per_second)
 
 
 @dataclass(frozen=True)
 class WorkerRow:
-    """A worker, and the job that it told of last."""
+    """A worker, the job that it told of last, and the one that blocks its loop."""
 
     info: WorkerInfo
     is_alive: bool
     up_for: timedelta | None
     job: Job | None
+    blocked_for: timedelta | None
+    blocking_job: Job | None
     is_odd_version: bool
 
 
@@ -139,7 +148,7 @@ def read_figures(board: Board, now: datetime) -> Figures:
     snapshot = board.snapshot
     if snapshot is None:
         return Figures(None, None, None, None, "", done, failed)
-    oldest = oldest_queue(snapshot)
+    oldest = oldest_queue(snapshot, current_pauses(now))
     return Figures(
         waiting=sum(queue.waiting for queue in snapshot.queues),
         running=sum(queue.running for queue in snapshot.queues),
@@ -160,9 +169,13 @@ def live_workers(snapshot: Snapshot) -> list[WorkerInfo]:
     return [worker for worker in snapshot.workers if worker.is_alive(snapshot.at)]
 
 
-def oldest_queue(snapshot: Snapshot) -> QueueDepth | None:
-    """Return the queue whose first job has waited longest."""
-    waiting = [queue for queue in snapshot.queues if queue.oldest_enqueued_at]
+def oldest_queue(snapshot: Snapshot, held: Container[str]) -> QueueDepth | None:
+    """Return the queue whose first job has waited longest, but for those held back."""
+    waiting = [
+        queue
+        for queue in snapshot.queues
+        if queue.oldest_enqueued_at and queue.name not in held
+    ]
     return max(waiting, key=lambda queue: wait_of(queue, snapshot.at), default=None)
 
 
@@ -172,13 +185,15 @@ def wait_of(queue: QueueDepth, now: datetime) -> timedelta:
 
 
 def read_queues(snapshot: Snapshot, now: datetime) -> list[QueueRow]:
-    """Return a row for each queue that exists or is listened to, by name."""
+    """Return a row for each queue that exists, is listened to or is paused, by name."""
     recent = Job.objects.ended_since(now - RATE_WINDOW)
     ended = Counter(recent.order_by().values_list("queue", flat=True)[:COUNT_CAP])
     failures = Job.objects.in_state(*FAILURES).filter(ended_at__gte=now - DAY)
     failed = Counter(failures.order_by().values_list("queue", flat=True)[:COUNT_CAP])
     delayed = dict(_count_scheduled())
     depths = {queue.name: queue for queue in snapshot.queues}
+    pauses = current_pauses(now)
+    names = sorted({*queue_names(snapshot), *pauses})
     return [
         QueueRow(
             name=name,
@@ -188,8 +203,9 @@ def read_queues(snapshot: Snapshot, now: datetime) -> list[QueueRow]:
             scheduled=delayed.get(name, 0),
             per_minute=ended[name],
             failed=failed[name],
+            pause=pauses.get(name),
         )
-        for name in queue_names(snapshot)[:MANY_ROWS]
+        for name in names[:MANY_ROWS]
     ]
 
 
@@ -208,20 +224,27 @@ def queue_names(snapshot: Snapshot) -> list[str]:
 def read_workers(snapshot: Snapshot) -> list[WorkerRow]:
     """Return a row for each registered worker: the lost ones first, then by name."""
     workers = snapshot.workers[:MANY_ROWS]
-    jobs = Job.objects.in_bulk([w.current_job_id for w in workers if w.current_job_id])
+    held = {id for w in workers for id in (w.current_job_id, w.blocked_job_id) if id}
+    jobs = Job.objects.in_bulk(held)
     versions = Counter(worker.version for worker in workers if worker.is_ours)
     usual = max(versions, key=lambda version: versions[version], default="")
     rows = [
         WorkerRow(
             info=worker,
             is_alive=worker.is_alive(snapshot.at),
-            up_for=snapshot.at - worker.born_at if worker.born_at else None,
+            up_for=_since(worker.born_at, snapshot.at),
             job=jobs.get(worker.current_job_id or ""),
+            blocked_for=_since(worker.blocked_since, snapshot.at),
+            blocking_job=jobs.get(worker.blocked_job_id or ""),
             is_odd_version=worker.is_ours and worker.version != usual,
         )
         for worker in workers
     ]
     return sorted(rows, key=lambda row: (row.is_alive, row.info.name))
+
+
+def _since(moment: datetime | None, now: datetime) -> timedelta | None:
+    return now - moment if moment else None
 
 
 def read_processes(snapshot: Snapshot) -> list[ProcessRow]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -17,17 +18,20 @@ from tasks.concerns import (
     Concern,
     EvictionOn,
     LongWait,
+    LoopBlocked,
     MemoryShort,
     NeverStart,
     NoWorker,
     ProcessMissing,
+    QueuePaused,
     QueueUnserved,
     RecorderBehind,
     TaskFailing,
     TwoVersions,
     WorkerLost,
 )
-from tasks.models import Dependency, Job
+from tasks.models import Dependency, Job, Pause
+from tasks.pauses import current_pauses
 from tasks.reports import (
     FAILURES,
     HOUR,
@@ -57,11 +61,22 @@ def judge(snapshot: Snapshot | None, now: datetime) -> list[Concern]:
     """Return what needs attention, worst first; without a snapshot, by the ledger only."""
     concerns: list[Concern] = []
     if snapshot is not None:
-        concerns += [found for rule in BROKER_RULES for found in rule(snapshot)]
+        pauses = current_pauses(now)
+        concerns += paused_queues(snapshot, pauses)
+        free = tuple(q for q in snapshot.queues if q.name not in pauses)
+        # That jobs of a paused queue wait is no news, nor that nobody takes them.
+        judged = replace(snapshot, queues=free)
+        concerns += [found for rule in BROKER_RULES for found in rule(judged)]
     concerns += failing_tasks(now)
     concerns += blocked_forever()
     order = {kind: place for place, kind in enumerate(ORDER)}
     return sorted(concerns, key=lambda concern: order[type(concern)])
+
+
+def paused_queues(snapshot: Snapshot, pauses: Mapping[str, Pause]) -> Sequence[Concern]:
+    held = [q for q in snapshot.queues if q.waiting and q.name in pauses]
+    held.sort(key=lambda queue: queue.waiting, reverse=True)
+    return [QueuePaused(pauses[q.name], q.waiting) for q in held[:CONCERNS]]
 
 
 def lost_workers(snapshot: Snapshot) -> Iterator[Concern]:
@@ -72,6 +87,16 @@ def lost_workers(snapshot: Snapshot) -> Iterator[Concern]:
         beat = worker.last_heartbeat
         silent_for = snapshot.at - beat if beat else None
         yield WorkerLost(worker, silent_for, jobs.get(worker.current_job_id or ""))
+
+
+def blocked_loops(snapshot: Snapshot) -> Iterator[Concern]:
+    found = [worker for worker in live_workers(snapshot) if worker.blocked_since]
+    blocked = found[:CONCERNS]
+    held = [worker.blocked_job_id for worker in blocked if worker.blocked_job_id]
+    jobs = Job.objects.in_bulk(held) if held else {}
+    for worker in blocked:
+        blocked_for = snapshot.at - (worker.blocked_since or snapshot.at)
+        yield LoopBlocked(worker, blocked_for, jobs.get(worker.blocked_job_id or ""))
 
 
 def unserved_queues(snapshot: Snapshot) -> Iterator[Concern]:
@@ -137,6 +162,7 @@ def mixed_versions(snapshot: Snapshot) -> Iterator[Concern]:
 
 BROKER_RULES: tuple[Callable[[Snapshot], Iterator[Concern]], ...] = (
     lost_workers,
+    blocked_loops,
     unserved_queues,
     missing_processes,
     long_waits,

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from tasks.models import Attempt, Dependency, Job
+from tasks.models import Attempt, Dependency, Job, Pause
 from tasks.states import ENDED, State
 
 #: How long jobs of tests wait and run.
@@ -80,6 +80,11 @@ def create_attempt(
             **fields,
         }
     )
+
+
+def create_pause(queue: str = "default", **fields: Any) -> Pause:
+    """Create the row of a paused queue, of which Redis has not heard."""
+    return Pause.objects.create(**{"target": queue, "actor": "mara", **fields})
 
 
 def create_user(

@@ -31,6 +31,20 @@ def json_body(run: Run) -> Run:
     return check
 
 
+def optional_json_body(run: Run) -> Run:
+    """Do as `json_body` where something is sent; nothing at all is fine too."""
+
+    checked = json_body(run)
+
+    @wraps(run)
+    def check(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0")
+        is_empty = is_empty and "HTTP_TRANSFER_ENCODING" not in request.META
+        return (run if is_empty else checked)(request, *args, **kwargs)
+
+    return check
+
+
 def _refusal(request: HttpRequest) -> HttpResponseBase | None:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():

@@ -52,6 +52,7 @@ KINDS: dict[type[errors.TasksError], tuple[int, str, Promise]] = {
         "permission-missing",
         gettext_lazy("A permission is missing"),
     ),
+    errors.QueueNotFound: (404, "queue-not-found", gettext_lazy("No such queue")),
     errors.TaskNotRegistered: (
         422,
         "task-not-registered",

@@ -18,6 +18,7 @@ from pydantic import (
     Strict,
 )
 
+from tasks.pauses import LONGEST_PAUSE
 from tasks.states import State
 
 
@@ -32,6 +33,8 @@ def _written(value: object) -> object:
         raise ValueError(_("must be a time such as 2026-01-31T09:00:00+01:00"))
     return value
 
+
+MOST_SECONDS = LONGEST_PAUSE.total_seconds()
 
 #: Text that any database can look for.
 Text = Annotated[str, Strict(), AfterValidator(_without_nul)]
@@ -161,8 +164,36 @@ class OldestOut(BaseModel):
     enqueued_at: datetime | None
 
 
+class PauseIn(BaseModel):
+    """Why a queue is paused, and until when; without an end, until it is resumed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text = ""
+    until: Moment | None = Field(None, description="A moment with its time zone.")
+    seconds: Annotated[float, Strict(), Field(gt=0, le=MOST_SECONDS)] | None = Field(
+        None, description="How long from now, instead of a moment."
+    )
+
+
+class PauseOut(BaseModel):
+    reason: str
+    by: str
+    since: datetime
+    until: datetime | None = Field(description="When it ends by itself, if it does.")
+
+
+class PauseDecision(BaseModel):
+    queue: str
+    paused: PauseOut | None
+    told: bool = Field(
+        description="False while Redis is away: workers hear of it when it answers."
+    )
+
+
 class QueueOut(BaseModel):
     name: str
+    paused: PauseOut | None
     waiting: int
     running: int
     scheduled: int

@@ -9,21 +9,18 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
-from django.utils.http import (
-    url_has_allowed_host_and_scheme,
-    urlsafe_base64_decode,
-    urlsafe_base64_encode,
-)
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language as django_set_language
 
 from dashboard.access import public
+from dashboard.redirects import way_back
 from dashboard.shell import THEME_COOKIE, THEMES, theme_of
 
 #: How long a browser keeps the choice of theme.
@@ -91,21 +88,14 @@ def make_sign_in_link(user: User, base_url: str) -> str:
 @public
 def set_theme(request: HttpRequest) -> HttpResponse:
     """Keep the chosen theme in a cookie, so that the server draws it at once."""
-    response = HttpResponseRedirect(_way_back(request))
+    target = way_back(request, request.POST.get("next", ""), "overview")
+    response = HttpResponseRedirect(target)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         response.set_cookie(
             THEME_COOKIE, theme, max_age=A_YEAR, samesite="Lax", httponly=True
         )
     return response
-
-
-def _way_back(request: HttpRequest) -> str:
-    target = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return target if is_ours else resolve_url("overview")
 
 
 def _user_of(uidb64: str) -> User | None:

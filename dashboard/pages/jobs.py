@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from dashboard.filters import JobFilter
 from dashboard.job_list import read_list
 from dashboard.job_view import read_job_view
 from dashboard.paging import Position
+from dashboard.redirects import see_other
 from dashboard.rendering import render_page
 from tasks import actions
 from tasks.board import forget_board, read_board
@@ -102,10 +103,3 @@ def _act(request: ActorRequest, job_id: str, act: Act, said: str) -> HttpRespons
         messages.success(request, said)
     forget_board()
     return see_other(reverse("jobs-detail", args=[target]))
-
-
-def see_other(url: str) -> HttpResponseRedirect:
-    """Send the browser on with 303, after which a reload repeats nothing."""
-    response = HttpResponseRedirect(url)
-    response.status_code = 303
-    return response

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import ActorRequest, access
-from dashboard.pages.jobs import see_other
+from dashboard.redirects import see_other
 from dashboard.rendering import render_page
 from dashboard.task_view import TaskForm, make_form, run_form
 from tasks.board import forget_board

@@ -26,6 +26,7 @@ INPUT_ERRORS = (
     errors.InvalidOption,
     errors.JobExists,
     errors.PayloadTooLarge,
+    errors.QueueNotFound,
     errors.TaskNotRegistered,
 )
 

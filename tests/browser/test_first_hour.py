@@ -115,6 +115,7 @@ def test_the_overview_follows_what_happens(
 
 
 def test_focus_survives_an_update(page: Page, site: Site) -> None:
+    run_task(page, "tests.sample.add", a="1")
     page.goto(f"{site.url}/jobs/")
     first = page.locator("#live tbody a").first
     first.focus()

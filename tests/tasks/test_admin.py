@@ -12,12 +12,12 @@ from tasks.errors import BrokerUnavailable
 from tasks.models import ApiToken, Attempt, Audit, Job, TaskRecord
 from tasks.states import State
 from tasks.submission import submit
-from tests.factories import create_job
+from tests.factories import create_job, create_pause
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 JOBS = "/admin/tasks/job/"
-MODELS = ("job", "attempt", "taskrecord", "audit", "apitoken")
+MODELS = ("job", "attempt", "taskrecord", "pause", "audit", "apitoken")
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def rows() -> dict[str, object]:
         "taskrecord": TaskRecord.objects.create(
             name="greet", path="tests.sample.greet", queue="emails", timeout=30
         ),
+        "pause": create_pause(),
         "audit": Audit.objects.create(actor="me", via="web", verb="x", target=job.id),
         "apitoken": ApiToken.objects.get(),
     }

@@ -12,7 +12,7 @@ from tasks.diagnosis import Reason, explain_waiting
 from tasks.job_details import Relative
 from tasks.models import Job
 from tasks.states import WAITING, State
-from tests.factories import create_job
+from tests.factories import create_job, create_pause
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +61,22 @@ def explain(
 @pytest.mark.parametrize("state", sorted(set(State) - WAITING))
 def test_a_job_that_has_begun_waits_for_nothing(state: State) -> None:
     assert explain_waiting(create_job(state=state), [], make_snapshot(), NOW) is None
+
+
+def test_a_paused_queue_is_the_first_reason() -> None:
+    pause = create_pause("low")
+    for snapshot in (make_snapshot(make_worker("high")), None):
+        reason = explain(create_job(queue="low"), snapshot)
+        assert (reason.pause, reason.is_bad) == (pause, False)
+        assert reason.sentence == "Its queue low is paused."
+
+
+def test_a_pause_holds_back_only_what_could_start_and_only_until_its_end() -> None:
+    create_pause()
+    create_pause("low", until=NOW)
+    blocked = explain(create_job(state=State.DEFERRED), make_snapshot())
+    free = explain(create_job(queue="low"), make_snapshot(make_worker("low")))
+    assert (blocked.pause, free.pause) == (None, None)
 
 
 def test_a_queue_without_a_worker_names_the_command_that_starts_one() -> None:

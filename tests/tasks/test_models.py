@@ -6,10 +6,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from tasks.models import ApiToken, Dependency, Job
+from tasks.models import ApiToken, Dependency, Job, Pause
 from tasks.models.token import USE_NOTED_EVERY
 from tasks.states import ENDED, State
-from tests.factories import create_job
+from tests.factories import create_job, create_pause
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +103,31 @@ def test_the_use_of_a_token_is_noted_now_and_then() -> None:
     ApiToken.objects.update(last_used_at=first - USE_NOTED_EVERY * 2)
     ApiToken.authenticate(text)
     assert ApiToken.objects.get().last_used_at >= first
+
+
+def test_a_queue_has_one_open_pause() -> None:
+    create_pause()
+    create_pause("other")
+    create_pause(resumed_at=timezone.now())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        create_pause()
+
+
+def test_a_pause_is_in_force_until_its_end_or_until_resumed() -> None:
+    now = timezone.now()
+    create_pause("open")
+    create_pause("ends", until=now + HOUR)
+    over = create_pause("over", until=now)
+    create_pause("resumed", resumed_at=now)
+    assert {p.target for p in Pause.objects.in_force(now)} == {"open", "ends"}
+    assert not over.is_in_force(now)
+
+
+def test_a_pause_that_ended_by_itself_is_closed_at_its_end() -> None:
+    now = timezone.now()
+    ended = create_pause("a", until=now - HOUR)
+    create_pause("b", until=now + HOUR)
+    assert Pause.objects.close_ended(now) == 1
+    ended.refresh_from_db()
+    assert (ended.resumed_at, ended.resumed_by) == (ended.until, "")
+    assert {p.target for p in Pause.objects.standing()} == {"b"}

@@ -115,14 +115,14 @@ def test_parents_are_ids_or_handles_each_once() -> None:
     class Held:
         id = "b"
 
-    assert Options(depends_on=["a", Held(), "a"]).parents("me") == ["a", "b"]
-    assert Options(depends_on=Held()).parents("me") == ["b"]
-    assert Options(depends_on="a").parents("me") == ["a"]
+    assert Options(depends_on=["a", Held(), "a"]).parents() == ["a", "b"]
+    assert Options(depends_on=Held()).parents() == ["b"]
+    assert Options(depends_on="a").parents() == ["a"]
 
 
 def test_a_job_cannot_wait_for_itself() -> None:
     expected = "depends_on: a job cannot wait for itself"
-    assert problem("parents", "me", depends_on=["me"]) == expected
+    assert problem("parents", id="me", depends_on=["me"]) == expected
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 256, 5])

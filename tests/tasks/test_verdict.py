@@ -9,10 +9,12 @@ from tasks.concerns import (
     Concern,
     EvictionOn,
     LongWait,
+    LoopBlocked,
     MemoryShort,
     NeverStart,
     NoWorker,
     ProcessMissing,
+    QueuePaused,
     QueueUnserved,
     RecorderBehind,
     TaskFailing,
@@ -21,7 +23,7 @@ from tasks.concerns import (
 )
 from tasks.states import State
 from tasks.verdict import judge
-from tests.factories import create_job
+from tests.factories import create_job, create_pause
 from tests.snapshots import make_queue, make_redis, make_snapshot, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +46,17 @@ def test_a_worker_that_missed_three_beats_is_lost_with_its_job() -> None:
     assert found.job == job
 
 
+def test_a_blocked_loop_is_a_concern_with_the_job_that_keeps_it() -> None:
+    job = create_job(state=State.STARTED)
+    since = timezone.now() - timedelta(seconds=8)
+    blocked = make_worker("w2", blocked_since=since, blocked_job_id=job.id)
+    lost = make_worker("w3", silent_for=60, blocked_since=since)
+    found = verdict(workers=[make_worker(), blocked, lost])
+    assert [type(concern) for concern in found] == [WorkerLost, LoopBlocked]
+    assert isinstance(found[1], LoopBlocked)
+    assert (found[1].worker.name, found[1].job) == ("w2", job)
+
+
 def test_no_live_worker_at_all_is_one_concern() -> None:
     (found,) = verdict(workers=[], queues=[make_queue(waiting=7, waits_for=900)])
     assert found == NoWorker(7)
@@ -62,6 +75,22 @@ def test_a_served_queue_whose_oldest_job_waited_over_five_minutes() -> None:
     (found,) = verdict(queues=[make_queue(waiting=2, waits_for=301)])
     assert isinstance(found, LongWait)
     assert found.wait >= timedelta(seconds=301)
+
+
+def test_a_paused_queue_with_jobs_is_told_calmly_and_once() -> None:
+    pause = create_pause("low")
+    create_pause("empty")
+    held = make_queue("low", waiting=9, waits_for=3600)
+    (found,) = verdict(queues=[held, make_queue("empty")])
+    assert found == QueuePaused(pause, 9)
+    assert not found.is_bad
+
+
+def test_a_pause_hides_no_other_queue() -> None:
+    create_pause("low")
+    queues = [make_queue(name, waiting=1, waits_for=400) for name in ("low", "default")]
+    found = [type(concern) for concern in verdict(queues=queues)]
+    assert found == [LongWait, QueuePaused]
 
 
 def test_a_missing_scheduler_and_recorder() -> None:

@@ -47,6 +47,8 @@ def test_it_lists_every_operation(document: dict[str, Any]) -> None:
         "post /jobs/{job_id}/stop",
         "post /jobs/{job_id}/retry",
         "get /queues",
+        "post /queues/{name}/pause",
+        "post /queues/{name}/resume",
         "get /tasks",
     }
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tasks import board
 from tasks.broker.snapshot import Snapshot
@@ -57,6 +59,42 @@ def test_the_odd_version_is_marked(viewer: Client, show_snapshot: Show) -> None:
         if row.find("td", **{"class": "hide warn"})
     ]
     assert marked == ["w2"]
+
+
+@pytest.mark.parametrize(("lag", "word"), [(0.002, "fine 2 ms"), (0.8, "slow 800 ms")])
+def test_the_loop_s_lag_is_shown_with_a_word(
+    viewer: Client, show_snapshot: Show, lag: float, word: str
+) -> None:
+    show_snapshot(make_snapshot(workers=[make_worker("a", loop_lag_minute=lag)]))
+    assert word in rows(viewer)["a"].text
+    advice = "should be a plain function" in viewer.get("/workers/").content.decode()
+    assert advice == (lag > 0.5)
+
+
+def test_a_blocked_loop_names_and_links_its_job(
+    viewer: Client, show_snapshot: Show
+) -> None:
+    job = create_job(state=State.STARTED, task="shop.slow")
+    blocked = make_worker(
+        "a",
+        blocked_since=timezone.now() - timedelta(seconds=12),
+        blocked_job_id=job.id,
+        blocked_task="shop.slow",
+    )
+    show_snapshot(make_snapshot(workers=[blocked]))
+    assert "blocked 12 s" in rows(viewer)["a"].text
+    advice = Soup(viewer.get("/workers/").content).find("tr", id="loop-of-a")
+    assert advice
+    assert advice.find("a", href=f"/jobs/{job.id}/")
+    assert "blocked by slow" in advice.text
+
+
+def test_a_lost_worker_is_not_called_blocked(
+    viewer: Client, show_snapshot: Show
+) -> None:
+    lost = make_worker("a", silent_for=60, blocked_since=timezone.now())
+    show_snapshot(make_snapshot(workers=[lost]))
+    assert "blocked" not in viewer.get("/workers/").content.decode()
 
 
 def test_a_worker_that_never_beat_is_lost(viewer: Client, show_snapshot: Show) -> None:
