@@ -47,8 +47,10 @@ WAIT_FOR = 5
 #: Seconds that stock readers keep a worker that stopped beating (RQ: worker_ttl + 60).
 WORKER_TTL = 480
 
-#: Leases renewed, and heartbeats written, by one call: none may hold Redis over 2 ms.
-RENEW_AT_ONCE, BEAT_AT_ONCE = 500, 100
+#: Leases renewed, and heartbeats written, by one call, and seconds over which those of
+#: many jobs are spread: a new job must not wait behind them.
+RENEW_AT_ONCE, RENEW_WITHIN = 100, 2.5
+BEAT_AT_ONCE, BEAT_WITHIN = 50, 15.0
 
 #: Bytes of log that one job may keep in Redis, as entries of about 200 bytes.
 LOG_ENTRIES = 25_000
@@ -123,7 +125,7 @@ class Engine:
             with _translated():
                 answer = await invoke_async(self._client, "renew", zsets, args)
             gone.update(member.decode() for member in answer)
-            await asyncio.sleep(0)
+            await asyncio.sleep(_pause(len(jobs), RENEW_AT_ONCE, RENEW_WITHIN))
         return gone
 
     async def beat(self, jobs: Sequence[Claimed]) -> None:
@@ -134,7 +136,7 @@ class Engine:
                 pairs += [job.id, job.execution]
             with _translated():
                 await invoke_async(self._client, "beat", (keys.wip(queue),), pairs)
-            await asyncio.sleep(0)
+            await asyncio.sleep(_pause(len(jobs), BEAT_AT_ONCE, BEAT_WITHIN))
 
     async def register(self, facts: dict[Any, Any]) -> None:
         """Write the worker as RQ does, anew each time: Redis may have lost it."""
@@ -217,6 +219,11 @@ class Engine:
                         command = _parse_command(message["data"])
                         if command:
                             yield command
+
+
+def _pause(jobs: int, at_once: int, within: float) -> float:
+    """Return the seconds between two calls, so that all take that long together."""
+    return within * at_once / jobs if jobs > at_once else 0.0
 
 
 def _by_queue(

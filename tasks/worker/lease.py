@@ -8,7 +8,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -50,33 +50,26 @@ class Heart:
 
     async def run(self) -> None:
         """Beat, and measure the loop's lag, for ever."""
-        probe = asyncio.create_task(self.lag.run())
+        beside = [
+            asyncio.create_task(self.lag.run()),
+            asyncio.create_task(_every(BEAT_EVERY, self.beat_for_rq)),
+        ]
         try:
-            await self._beat_for_ever()
+            await _every(RENEW_EVERY, self.beat)
         finally:
-            probe.cancel()
+            for task in beside:
+                task.cancel()
 
-    async def _beat_for_ever(self) -> None:
-        beaten = time.monotonic()
-        while True:
-            await asyncio.sleep(RENEW_EVERY)
-            self.beaten_at = time.monotonic()
-            full = time.monotonic() - beaten >= BEAT_EVERY
-            if full:
-                beaten = time.monotonic()
-            try:
-                await self.beat(full=full)
-            except BrokerUnavailable as error:
-                logger.warning("no heartbeat could be written: %s", error)
-
-    async def beat(self, *, full: bool = False) -> None:
-        """Renew every lease and the worker's entry; `full`: RQ's heartbeat as well."""
+    async def beat(self) -> None:
+        """Renew every lease and the worker's entry."""
+        self.beaten_at = time.monotonic()
         await self.engine.register(self._entry())
-        running = self.jobs()
-        for member in await self.engine.renew(running):
+        for member in await self.engine.renew(self.jobs()):
             self.lost(member)
-        if full:
-            await self.engine.beat(running)
+
+    async def beat_for_rq(self) -> None:
+        """Write RQ's own heartbeat of every job."""
+        await self.engine.beat(self.jobs())
 
     def _entry(self) -> dict[str, Any]:
         return {
@@ -107,6 +100,20 @@ class Heart:
             "ty:blocked_job": "",
             "ty:blocked_task": "",
         }
+
+
+async def _every(seconds: float, beat: Callable[[], Awaitable[None]]) -> None:
+    """Beat for ever, so many seconds from beginning to beginning."""
+    due = time.monotonic()
+    while True:
+        due = max(due + seconds, time.monotonic())
+        await asyncio.sleep(due - time.monotonic())
+        try:
+            await beat()
+        except BrokerUnavailable as error:
+            logger.warning("no heartbeat could be written: %s", error)
+        except Exception:
+            logger.exception("a heartbeat failed")
 
 
 @cache

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 #: Jobs asked for by one claim: few where few wait, more while each claim comes back full.
 #: A job costs Redis about 20 µs, and no call may hold it for over 2 ms.
-FEWEST_CLAIMED, MOST_CLAIMED = 4, 60
+FEWEST_CLAIMED, MOST_CLAIMED = 4, 40
 
 #: Seconds between looks while Redis is away or work is suspended.
 PAUSE = 0.5

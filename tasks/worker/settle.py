@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 COLLECT_FOR = 0.001
 
 #: Settlements in one call, and about how many bytes: no call may hold Redis over 2 ms.
-BATCH, BATCH_BYTES = 60, 256 * 1024
+BATCH, BATCH_BYTES = 40, 256 * 1024
 
 #: Seconds between tries while Redis does not answer: the first, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0

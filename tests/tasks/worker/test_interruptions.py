@@ -181,7 +181,8 @@ def test_each_beat_renews_lease_and_entry(tmp_path: Path) -> None:
         await until(lambda: worker.crew.running)
         end_leases()
         client().delete(keys.worker("w1"), keys.WORKERS)
-        await worker.heart.beat(full=True)
+        await worker.heart.beat()
+        await worker.heart.beat_for_rq()
         assert (
             client().zrange(keys.lease("default"), 0, -1, withscores=True)[0][1] > 1e9
         )
