@@ -162,7 +162,7 @@ def measure_memory(data: Path, jobs: int) -> tuple[list[Sample], SlowCalls]:
             fleet.check()
             time.sleep(SAMPLE_EVERY)
             loop = fleet.loops()[0]
-            samples.append(Sample(found.ran(0, jobs), loop.memory()))
+            samples.append(Sample(found.ran(0, jobs), loop.own_memory()))
     return samples[1:], SlowCalls.seen()
 
 

@@ -35,6 +35,10 @@ class Process:
         """Return its bytes in RAM."""
         return self._bytes("status", "VmRSS")
 
+    def own_memory(self) -> int:
+        """Return its bytes in RAM that no file backs: not the file of the marks."""
+        return self._bytes("status", "RssAnon")
+
     def peak(self) -> int:
         """Return the most bytes that it ever had in RAM."""
         return self._bytes("status", "VmHWM")

@@ -136,10 +136,11 @@ class Envelope:
             "timeout": self.timeout,
             "result_ttl": RESULT_TTL,
             "failure_ttl": FAILURE_TTL,
-            "enqueue_at_front": int(self.at_front),
             "ty:task": self.task,
             "ty:kind": self.kind,
         }
+        if self.at_front:
+            fields["enqueue_at_front"] = 1
         if self.seq:
             fields |= {"ty:seq": self.seq, "ty:attempts": self.attempts}
         if self.retries:
