@@ -96,11 +96,6 @@ def worker_commands(name: str) -> str:
     return f"rq:pubsub:{name}"
 
 
-def scheduler_lock(queue_name: str) -> str:
-    """RQ's own lock: who holds it releases `rq:scheduled:<queue>`."""
-    return f"rq:scheduler-lock:{queue_name}"
-
-
 def lease(queue_name: str) -> str:
     """Our lease: members `job:execution`, scores their end by Redis' clock."""
     return f"taskyard:lease:{queue_name}"

@@ -49,11 +49,6 @@ class Output:
         """Forget a job that ended; says whether it has a log."""
         return self._written.pop(job.execution, None) is not None
 
-    def progress_of(self, job: Claimed) -> str:
-        """Return the job's latest unsent progress as JSON, or ''."""
-        said = self._progress.get(job.execution)
-        return said.text if said else ""
-
     def _log(self, job: Claimed, line: str, at: float) -> None:
         before = self._written[job.execution]
         if before > LOG_LIMIT or len(self._logs) >= MOST_WAITING:

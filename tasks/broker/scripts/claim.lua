@@ -15,8 +15,8 @@
 -- only time.
 -- Returns {suspended (1 or 0), queues that were held back for want of a slot, each with
 -- the kind of slot (sync or async), queues that are paused, jobs}, a job as one list: id,
--- execution, queue, attempt, then ANSWERED and, where the job has one of the first
--- RARE_MARKS of these, RARE (false where there is none).
+-- execution, queue, attempt, the fields of WANTED from TASK to LAST_ANSWERED and, where
+-- the job has one from FIRST_MARK on, a list of those in RARE (false for none).
 
 local WANTED = {'status', 'ty:exec', 'ty:seq', 'ty:progress', 'ty:kind', 'ty:attempts',
   'description', 'created_at', 'enqueued_at', 'ty:task', 'data', 'timeout', 'result_ttl',
