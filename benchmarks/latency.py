@@ -6,7 +6,8 @@ wait on one queue), paused (what a worker costs that may not touch what waits).
 
 The delay of Taskyard's jobs runs from the start of the push to the function's first line;
 `submit` before it, with the row in the ledger, is shown apart. That of the others runs
-from just before the call that enqueues.
+from just before the call that enqueues. Beside them stands what one PING takes that comes
+at the same rate: a worker that starts a job in less time would have to guess it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ USUAL = "rq,rq-simple,repid,saq,taskiq,celery"
 
 #: Workers of the crowd, and seconds of the load.
 CROWD_SIZE, LOAD_SECONDS = 20, 8
+
+#: The limit that the idle worker is held against.
+PING = "one PING"
 
 #: A schedule that was missed by more than this share of a round was not kept.
 TOLERANCE = 0.02
@@ -112,6 +116,7 @@ def _rounds(
                     yield _submitted(IDLE, peer, options)
             for name in options.peers:
                 yield _produced(data, IDLE, BY_NAME[name], options.rate, options.jobs)
+            yield _pinged(options)
         if LOAD in options.parts:
             jobs = int(load_rate * LOAD_SECONDS)
             yield _produced(data, LOAD, TASKYARD, load_rate, jobs)
@@ -202,6 +207,21 @@ def _produced(data: Path, part: str, peer: Peer, rate: float, jobs: int) -> Roun
         enqueue(peer, peer.note, range(jobs), rate)
         wait_for(range(jobs), fleet, 60)
     return _round(part, peer.name, jobs, None)
+
+
+def _pinged(options: argparse.Namespace) -> Round:
+    """Return how long Redis takes to answer, after as long a rest as between two jobs."""
+    client = get_client()
+    times = marks.opened().times
+
+    def ping(number: int) -> None:
+        times[4 * number + marks.DUE] = time.time()
+        client.ping()
+        times[4 * number + marks.BEGUN] = time.time()
+
+    for _asked in _at_rate(range(options.jobs), options.rate, ping):
+        pass
+    return _round(IDLE, PING, options.jobs, None)
 
 
 def _round(part: str, variant: str, jobs: int, submission: Summary | None) -> Round:

@@ -28,8 +28,8 @@ UNPACKED_LIMIT = 32 * 1024 * 1024
 #: Bytes of JSON that a task may return.
 RESULT_LIMIT = 10 * 1024 * 1024
 
-#: Seconds that Redis keeps a finished job and its result (RQ's default); the ledger
-#: keeps them longer.
+#: Seconds that Redis keeps a finished job and its result; the ledger keeps them longer.
+#: It is RQ's default, so the hash need not say it.
 RESULT_TTL = 500
 
 #: Seconds that Redis keeps one of ours that failed. RQ's default is a year.
@@ -134,7 +134,6 @@ class Envelope:
         fields: dict[str, Any] = {
             "origin": self.queue,
             "timeout": self.timeout,
-            "result_ttl": RESULT_TTL,
             "failure_ttl": FAILURE_TTL,
             "ty:task": self.task,
             "ty:kind": self.kind,
