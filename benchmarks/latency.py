@@ -13,26 +13,23 @@ at the same rate: a worker that starts a job in less time would have to guess it
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks import harness, marks, report, throughput
+from benchmarks.delays import CROWD, IDLE, LOAD, PARTS, PAUSED, Round, tables, targets
 from benchmarks.fleet import enqueue, forget, wait_for, warm_up, workers
 from benchmarks.harness import Summary, percentile
-from benchmarks.idling import Idling, measure_idling, table_of
+from benchmarks.idling import Idling, measure_idling
 from benchmarks.peers.catalog import BY_NAME, TASKYARD, TASKYARD_FUNCTIONS, Peer
 from benchmarks.peers.environments import versions
-from benchmarks.report import Spread, Table, Target
 from tasks.broker import keys
 from tasks.broker.client import get_client
-
-IDLE, LOAD, CROWD, PAUSED = PARTS = ("idle", "load", "crowd", "paused")
 
 #: Peers that are measured if none are named.
 USUAL = "rq,rq-simple,repid,saq,taskiq,celery"
@@ -42,24 +39,6 @@ CROWD_SIZE, LOAD_SECONDS = 20, 8
 
 #: The limit that the idle worker is held against.
 PING = "one PING"
-
-#: A schedule that was missed by more than this share of a round was not kept.
-TOLERANCE = 0.02
-
-
-@dataclass(frozen=True)
-class Round:
-    """One measured round of one variant, in ms."""
-
-    part: str
-    variant: str
-    delay: Summary
-    #: `submit` until its push; Taskyard only, where it submits.
-    submission: Summary | None
-    #: Jobs per second that really came.
-    rate: float
-    #: The 0th to the 100th percentile of the delay.
-    percentiles: list[float]
 
 
 def main() -> int:
@@ -73,8 +52,8 @@ def main() -> int:
     return report.finish(
         options,
         facts,
-        _tables(rounds, idlings),
-        _targets(rounds, idlings, rates),
+        tables(rounds, idlings),
+        targets(rounds, idlings, rates),
         rounds=list(map(asdict, rounds)),
         idlings=list(map(asdict, idlings)),
     )
@@ -236,80 +215,6 @@ def _round(part: str, variant: str, jobs: int, submission: Summary | None) -> Ro
         max(1, jobs - 1) / ((due[-1] - due[0]) or 1),
         [delays[0], *(percentile(delays, share) for share in range(1, 101))],
     )
-
-
-# What is said.
-
-
-def _tables(rounds: Sequence[Round], idlings: Sequence[Idling]) -> list[Table]:
-    tables = [
-        _delays(part, mine)
-        for part in (IDLE, LOAD, CROWD)
-        if (mine := [each for each in rounds if each.part == part])
-    ]
-    return [*tables, table_of(idlings)] if idlings else tables
-
-
-def _delays(part: str, rounds: Sequence[Round]) -> Table:
-    rows = []
-    for variant in dict.fromkeys(each.variant for each in rounds):
-        mine = [each for each in rounds if each.variant == variant]
-        rows.append(_row(variant, mine, [each.delay for each in mine]))
-        submissions = [each.submission for each in mine if each.submission]
-        if submissions:
-            rows.append(_row("  submit before it", mine, submissions))
-    title = f"{part}: start delay in ms, median [min..max] over rounds"
-    return Table(title, ("", "jobs/s", "p50", "p95", "p99", "max"), rows)
-
-
-def _row(name: str, rounds: Sequence[Round], found: Sequence[Summary]) -> list[str]:
-    columns = zip(*(asdict(each).values() for each in found), strict=True)
-    rate = statistics.median(each.rate for each in rounds)
-    return [name, report.short(rate), *(str(Spread.of(column)) for column in columns)]
-
-
-def _targets(
-    rounds: Sequence[Round], idlings: Sequence[Idling], rates: dict[str, float]
-) -> list[Target]:
-    targets = [
-        Target(f"{part}: {which}", "≤", limit, _median(mine, which), "ms")
-        for part, which, limit in (
-            (IDLE, "p50", 0.5),
-            (IDLE, "p99", 2),
-            (LOAD, "p99", 5),
-            (CROWD, "p99", 15),
-        )
-        if (mine := _ours(rounds, part))
-    ]
-    targets += [
-        _pace(part, mine, rate)
-        for part, rate in rates.items()
-        if (mine := _ours(rounds, part))
-    ]
-    submissions = [r.submission.p99 for r in _ours(rounds, IDLE) if r.submission]
-    if submissions:
-        median = statistics.median(submissions)
-        targets.append(Target("submit: p99", "≤", 2, median, "ms"))
-    paused = [idling.share for idling in idlings if idling.is_paused]
-    if paused:
-        share = 100 * statistics.median(paused)
-        targets.append(Target("paused: of a core", "≤", 1, share, "%"))
-    return targets
-
-
-def _ours(rounds: Sequence[Round], part: str) -> list[Round]:
-    return [r for r in rounds if (r.part, r.variant) == (part, TASKYARD.name)]
-
-
-def _median(rounds: Sequence[Round], which: str) -> float:
-    values: list[float] = [getattr(each.delay, which) for each in rounds]
-    return statistics.median(values)
-
-
-def _pace(part: str, rounds: Sequence[Round], rate: float) -> Target:
-    """Say whether the rate was kept; if not, the delays say nothing."""
-    kept = 100 * min(each.rate for each in rounds) / rate
-    return Target(f"{part}: rate kept", "≥", 100 * (1 - TOLERANCE), kept, "%")
 
 
 if __name__ == "__main__":
