@@ -168,14 +168,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def print_facts(**more: str) -> dict[str, str]:
     """Print what a figure must be read with, and return it."""
-    facts = {**_machine_facts(), **more}
+    facts = {**machine_facts(), **more}
     for name, fact in facts.items():
         print(f"{name}: {fact}")
     print(flush=True)
     return facts
 
 
-def _machine_facts() -> dict[str, str]:
+def machine_facts() -> dict[str, str]:
     from tasks.broker.client import get_client
 
     info: Any = get_client().info("server")

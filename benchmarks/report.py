@@ -118,7 +118,7 @@ def finish(
     """
     facts["load average after"] = load_average()
     facts["command"] = " ".join([options.command, *sys.argv[1:]])
-    everything = [*tables, _asked(targets)]
+    everything = [*tables, asked_and_reached(targets)]
     for table in everything:
         table.print()
     print(f"\nload average after: {facts['load average after']}")
@@ -128,7 +128,7 @@ def finish(
     return 0 if all(target.is_met for target in targets) else 1
 
 
-def _asked(targets: Sequence[Target]) -> Table:
+def asked_and_reached(targets: Sequence[Target]) -> Table:
     rows = [
         [
             t.what,

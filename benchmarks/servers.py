@@ -36,7 +36,7 @@ def redis_server(folder: Path) -> Iterator[str]:
 
     It is `redis-server` of PATH where there is one, else the Valkey that Taskyard brings.
     """
-    port = _free_port()
+    port = free_port()
     command = [shutil.which("redis-server") or find_server(), "--port", str(port)]
     command += ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     command += ["--maxclients", str(MAX_CLIENTS), "--dir", str(folder)]
@@ -92,7 +92,7 @@ def _running(
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

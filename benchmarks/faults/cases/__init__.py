@@ -1,0 +1,1 @@
+"""The scenarios, by theme; every module here is imported."""

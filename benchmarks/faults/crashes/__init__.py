@@ -1,0 +1,1 @@
+"""kill -9 between any two commands (R29): the acts, their worlds, the killing."""
