@@ -12,9 +12,11 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from tasks.conf import PROJECT_ROOT
+from tasks.patience import wait_as_a_page
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
+wait_as_a_page()
 _pages = get_asgi_application()
 
 #: The project's files and those of Django's admin, compressed, straight from where they

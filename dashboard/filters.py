@@ -21,6 +21,8 @@ class JobFilter:
     task: str = ""
     queue: str = ""
     id_prefix: str = ""
+    #: The worker that died while it held them.
+    lost_by: str = ""
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> JobFilter:
@@ -29,6 +31,7 @@ class JobFilter:
             task=_text(query, "task"),
             queue=_text(query, "queue"),
             id_prefix=_text(query, "q"),
+            lost_by=_text(query, "lost"),
         )
 
     def __bool__(self) -> bool:
@@ -50,6 +53,7 @@ class JobFilter:
             "task": self.task,
             "queue": self.queue,
             "q": self.id_prefix,
+            "lost": self.lost_by,
             **extra,
         }
         return "?" + urlencode({name: text for name, text in fields.items() if text})
@@ -65,6 +69,7 @@ class JobFilter:
             "task": self.task,
             "queue": self.queue,
             "id": self.id_prefix,
+            "lost": self.lost_by,
         }
         return " ".join(f"{name}:{text}" for name, text in fields.items() if text)
 

@@ -75,6 +75,7 @@ def _jobs(job_filter: JobFilter) -> JobQuerySet:
         task=job_filter.task,
         queue=job_filter.queue,
         id_prefix=job_filter.id_prefix,
+        lost_by=job_filter.lost_by,
     )
 
 

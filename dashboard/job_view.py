@@ -25,6 +25,7 @@ from tasks.job_reports import ran_for, waited_for
 from tasks.models import Job
 from tasks.policy import Actor
 from tasks.registry import Task, registry
+from tasks.setbacks import Setback, explain_setback
 from tasks.states import State
 from tasks.tracebacks import Section, split_traceback
 
@@ -35,7 +36,7 @@ LINES_SHOWN = 300
 POLICY_VERBS = {"run_again": "submit"}
 
 #: What the ledger accepts and keeps while Redis is out.
-KEPT_VERBS = frozenset({"run_again"})
+KEPT_VERBS = frozenset({"run_again", "mark_failed"})
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class JobView:
     reaches_redis: bool
     may_submit: bool
     reason: Reason | None
+    setback: Setback | None
     progress: Progress | None
     lines: Sequence[LogLine]
     more_lines: bool
@@ -93,6 +95,7 @@ def read_job_view(job: Job, board: Board, actor: Actor) -> JobView:
         reaches_redis=snapshot is not None,
         may_submit=actor.may("submit"),
         reason=explain_waiting(job, details.parents.rows, snapshot, now),
+        setback=explain_setback(job, details.attempts, details.history, now),
         progress=progress,
         lines=lines[-LINES_SHOWN:],
         more_lines=len(lines) > LINES_SHOWN,

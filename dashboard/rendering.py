@@ -43,6 +43,7 @@ def render_page(
         "shell": shell,
         "is_live": LIVE in partials,
         "fragment": f"{template}#{partial}",
+        "title_fragment": f"{template}#title",
     }
     response = render(request, name, {**context, **parts}, status=status)
     if partial:

@@ -88,6 +88,10 @@ def _database() -> dict[str, Any]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": CONFIG.taskyard_data / "taskyard.sqlite3",
         }
+    if database["ENGINE"] == "django.db.backends.postgresql":
+        database["ENGINE"] = "tasks.postgresql"
+        # An address that swallows packets would be waited for over two minutes.
+        database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     if database["ENGINE"] == "django.db.backends.sqlite3":
         # WAL lets pages read while the recorder writes; IMMEDIATE queues the writers
         # instead of failing the second one at its first write. The recorder empties the

@@ -9,6 +9,7 @@ from typing import Any
 from dashboard.form_input import mark_problems, read_form, read_options
 from dashboard.forms import Field, make_fields, make_option_fields
 from tasks.errors import (
+    BrokerFull,
     IdempotencyConflict,
     InvalidArguments,
     InvalidOption,
@@ -82,7 +83,7 @@ def run_form(
         return _with_option_problem(form, error.option, error.problem), None
     except IdempotencyConflict as error:
         return _with_option_problem(form, "idempotency_key", str(error)), None
-    except PayloadTooLarge as error:
+    except (PayloadTooLarge, BrokerFull) as error:
         return replace(form, problems=[str(error)]), None
 
 

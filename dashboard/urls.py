@@ -8,7 +8,7 @@ from django.urls import path
 
 from dashboard import health, live
 from dashboard.api import api
-from dashboard.pages import account, jobs, overview, queues, tasks, workers
+from dashboard.pages import account, doctor, jobs, overview, queues, tasks, workers
 
 # The admin shares the sign-in page; whoever is signed in without staff rights is told so.
 admin.site.site_title = admin.site.site_header = "Taskyard"
@@ -21,6 +21,7 @@ urlpatterns = [
     path("jobs/<path:job_id>/cancel/", jobs.cancel_job, name="jobs-cancel"),
     path("jobs/<path:job_id>/stop/", jobs.stop_job, name="jobs-stop"),
     path("jobs/<path:job_id>/retry/", jobs.retry_job, name="jobs-retry"),
+    path("jobs/<path:job_id>/fail/", jobs.mark_failed, name="jobs-fail"),
     path("jobs/<path:job_id>/again/", jobs.run_again, name="jobs-again"),
     path("jobs/<path:job_id>/log/", jobs.show_log, name="jobs-log"),
     path("jobs/<path:job_id>/", jobs.show_job, name="jobs-detail"),
@@ -31,6 +32,10 @@ urlpatterns = [
     path("queues/<path:name>/pause/", queues.pause, name="queues-pause"),
     path("queues/<path:name>/resume/", queues.resume, name="queues-resume"),
     path("workers/", workers.list_workers, name="workers-list"),
+    path("workers/<path:name>/quiet/", workers.quiet, name="workers-quiet"),
+    path("workers/<path:name>/wake/", workers.wake, name="workers-wake"),
+    path("workers/<path:name>/stop/", workers.stop, name="workers-stop"),
+    path("doctor/", doctor.show, name="doctor"),
     path("live/", live.stream, name="live"),
     path("healthz", health.check, name="healthz"),
     path("sign-in/", account.sign_in, name="sign-in"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.api import errors, jobs, queues, tasks
+from dashboard.api import errors, jobs, queues, tasks, workers
 from dashboard.api.auth import AUTH, login_required_here
 from dashboard.api.bodies import JsonParser
 from dashboard.api.openapi import Api
@@ -17,7 +17,7 @@ api = Api(
     docs_decorator=login_required_here,
 )
 errors.install(api)
-for module in (jobs, queues, tasks):
+for module in (jobs, queues, tasks, workers):
     api.add_router("", module.router)
 
 __all__ = ["api"]

@@ -20,6 +20,7 @@ from tasks.wording import word_problem
 
 #: What each of the domain's errors means in HTTP: status, type, title.
 KINDS: dict[type[errors.TasksError], tuple[int, str, Promise]] = {
+    errors.BrokerFull: (507, "broker-full", gettext_lazy("Redis is nearly full")),
     errors.BrokerUnavailable: (
         503,
         "broker-unavailable",
@@ -62,6 +63,12 @@ KINDS: dict[type[errors.TasksError], tuple[int, str, Promise]] = {
         409,
         "transition-not-allowed",
         gettext_lazy("The job's state does not allow that"),
+    ),
+    errors.WorkerNotFound: (404, "worker-not-found", gettext_lazy("No such worker")),
+    errors.WorkerNotListening: (
+        409,
+        "worker-not-listening",
+        gettext_lazy("The worker cannot be told that"),
     ),
     errors.WorkerUnreachable: (
         503,

@@ -34,7 +34,7 @@ router = Router(tags=["jobs"])
 @router.post(
     "/jobs",
     response={202: Accepted, 200: Accepted},
-    openapi_extra=problems(409, *BODY),
+    openapi_extra=problems(409, 507, *BODY),
     summary="Submit a job",
 )
 @decorate_view(json_body)
@@ -98,11 +98,22 @@ def stop_job(request: ApiRequest, job_id: str) -> JobOut:
 @router.post(
     "/jobs/{path:job_id}/retry",
     response=JobOut,
-    openapi_extra=problems(404, 409),
+    openapi_extra=problems(404, 409, 507),
     summary="Run a job that failed once more",
 )
 def retry_job(request: ApiRequest, job_id: str) -> JobOut:
     return whole(actions.retry(request.auth, _possible(job_id)))
+
+
+@router.post(
+    "/jobs/{path:job_id}/fail",
+    response=JobOut,
+    openapi_extra=problems(404, 409),
+    summary="Decide that a job set aside has failed",
+)
+def fail_job(request: ApiRequest, job_id: str) -> JobOut:
+    """Mark a lost or quarantined job as failed: nobody runs it again."""
+    return whole(actions.mark_failed(request.auth, _possible(job_id)))
 
 
 # The last route, because an id may hold slashes.

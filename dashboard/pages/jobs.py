@@ -74,6 +74,13 @@ def retry_job(request: ActorRequest, job_id: str) -> HttpResponse:
 
 
 @require_POST
+@access("mark_failed")
+def mark_failed(request: ActorRequest, job_id: str) -> HttpResponse:
+    said = _("The job counts as failed and waits for nobody.")
+    return _act(request, job_id, actions.mark_failed, said)
+
+
+@require_POST
 @access("submit")
 def run_again(request: ActorRequest, job_id: str) -> HttpResponse:
     said = _("This is a new job with the same arguments.")

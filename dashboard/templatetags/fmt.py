@@ -170,6 +170,7 @@ def verb_label(verb: str) -> str:
         "cancel": _("canceled"),
         "stop": _("stop asked for"),
         "retry": _("retried"),
+        "mark_failed": _("marked as failed"),
         "run_again": _("run again"),
         "submit": _("submitted"),
     }

@@ -54,7 +54,11 @@ def test_unknown_values_fall_back() -> None:
 
 def test_a_filter_survives_its_own_query_string() -> None:
     asked = JobFilter(
-        (State.FAILED, State.LOST), task="a&b", queue="low", id_prefix="0f"
+        (State.FAILED, State.LOST),
+        task="a&b",
+        queue="low",
+        id_prefix="0f",
+        lost_by="vm 3-w&1",
     )
     query = QueryDict(asked.query_string().removeprefix("?"))
     assert JobFilter.parse(query) == asked

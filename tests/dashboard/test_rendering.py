@@ -5,7 +5,9 @@ from django.test import Client
 
 from dashboard.access import LiveRequest
 from dashboard.rendering import wanted_partial
+from tasks.states import State
 from tests.dashboard.soup import Soup
+from tests.factories import create_job
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +32,28 @@ def test_a_target_gets_its_partial_with_navigation_and_notice(viewer: Client) ->
     assert response["Cache-Control"] == "no-store"
     targets = [part.attrs["hx-target"] for part in soup.find_all("hx-partial")]
     assert targets == ["#nav", "#notice"]
+
+
+@pytest.mark.parametrize(
+    "url", ["/", "/jobs/", "/queues/", "/workers/", "/tasks/", "/tasks/greet/"]
+)
+def test_a_fragment_brings_the_title_of_the_page(viewer: Client, url: str) -> None:
+    titles = [
+        Soup(viewer.get(url, headers=headers).content).find("title")
+        for headers in ({}, FRAGMENT)
+    ]
+    page, fragment = (title.text for title in titles if title)
+    assert page == fragment
+    assert page.endswith(" · Taskyard")
+    assert len(page) > len(" · Taskyard")
+
+
+def test_the_title_follows_the_job(viewer: Client) -> None:
+    job = create_job(state=State.FINISHED)
+    soup = Soup(viewer.get(f"/jobs/{job.id}/", headers=FRAGMENT).content)
+    title = soup.find("title")
+    assert title
+    assert title.text == "add Finished · Taskyard"
 
 
 @pytest.mark.parametrize(

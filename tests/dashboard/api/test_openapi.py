@@ -46,9 +46,14 @@ def test_it_lists_every_operation(document: dict[str, Any]) -> None:
         "post /jobs/{job_id}/cancel",
         "post /jobs/{job_id}/stop",
         "post /jobs/{job_id}/retry",
+        "post /jobs/{job_id}/fail",
         "get /queues",
         "post /queues/{name}/pause",
         "post /queues/{name}/resume",
+        "get /workers",
+        "post /workers/{name}/quiet",
+        "post /workers/{name}/wake",
+        "post /workers/{name}/stop",
         "get /tasks",
     }
 

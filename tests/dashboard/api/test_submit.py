@@ -193,6 +193,14 @@ def test_arguments_over_the_limit_say_what_to_do_instead(api: Api) -> None:
     assert "pass its path or id instead" in body["detail"]
 
 
+@pytest.mark.usefixtures("full_redis")
+def test_a_redis_that_is_full_is_507_with_the_way_out(api: Api) -> None:
+    response = api.submit("greet", args={"name": "x"})
+    body = assert_problem(response, 507, "broker-full")
+    assert "raise maxmemory" in body["detail"]
+    assert not Job.objects.exists()
+
+
 def test_a_body_without_its_length_is_refused(api: Api) -> None:
     response = api.client.generic("POST", "/api/v1/jobs", CONTENT_LENGTH="")
     assert_problem(response, 411)

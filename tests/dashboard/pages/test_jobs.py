@@ -207,7 +207,8 @@ def test_every_state_has_a_page(operator: Client, state: State) -> None:
 
 
 def verbs_of(soup: Soup, job: Job) -> set[str]:
-    names = {"cancel": "cancel", "stop": "stop", "retry": "retry", "again": "run_again"}
+    names = {name: name for name in ("cancel", "stop", "retry")}
+    names |= {"again": "run_again", "fail": "mark_failed"}
     buttons = soup.find_all("button", form="act")
     urls = {button.attrs["formaction"] for button in buttons}
     return {
@@ -304,7 +305,7 @@ def test_the_page_stands_while_redis_is_out(
         job = create_job(state=state, progress={"done": 1, "total": 2, "text": ""})
         soup = get(operator, f"/jobs/{job.id}/")
         assert soup.find("h1") is not None
-        assert verbs_of(soup, job) <= {"run_again"}
+        assert verbs_of(soup, job) <= {"run_again", "mark_failed"}
 
 
 def test_a_message_that_says_all_has_no_traceback_below(viewer: Client) -> None:

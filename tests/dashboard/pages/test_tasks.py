@@ -229,6 +229,15 @@ def test_arguments_that_are_too_large_are_refused_with_a_sentence(
     assert "256" in Soup(response.content).find("div", id="problems").text
 
 
+@pytest.mark.usefixtures("full_redis")
+def test_a_redis_that_is_full_keeps_the_input_and_says_why(operator: Client) -> None:
+    response = operator.post(RUN, {"arg-name": "Ann"})
+    assert response.status_code == 422
+    assert b"new jobs are refused" in response.content
+    assert b"Ann" in response.content
+    assert not Job.objects.exists()
+
+
 def test_running_rejects_get(operator: Client) -> None:
     assert operator.get(RUN).status_code == 405
 
