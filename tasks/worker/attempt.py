@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from tasks.broker.attempts import Claimed
+from tasks.broker.wire import LEDGER_RESULT_LIMIT
+from tasks.task_limits import MOST_OUTPUT
 from tasks.worker.callbacks import callback_of, error_of
 from tasks.worker.calls import (
     ImportNeeded,
@@ -26,15 +28,12 @@ from tasks.worker.context import JobContext, enter_job
 from tasks.worker.retries import asks_again
 from tasks.worker.threads import run_in_thread
 
-#: Characters of a result that the ledger keeps; Redis keeps all of it for a while.
-LEDGER_RESULT_LIMIT = 65_536
-
 #: Bytes of arguments, packed, that are read on the loop; larger ones would hold it up.
 READ_HERE = 64 * 1024
 
 
 #: Seconds that a coroutine may go on after it was interrupted.
-LAST_WORDS = 5.0
+LAST_WORDS = 3.0
 
 
 class Stray(BaseException):
@@ -186,6 +185,8 @@ def request_of(planned: Plan, running: Running) -> dict[str, Any]:
     }
     if planned.pickled:
         request["pickled"] = True
+    if context.output != MOST_OUTPUT:
+        request["output"] = context.output
     for state in ("finished", "failed"):
         callback = callback_of(job, state)
         if callback:
@@ -194,16 +195,6 @@ def request_of(planned: Plan, running: Running) -> dict[str, Any]:
     if retries:
         request["number_of_retries"] = int(retries)
     return request
-
-
-def limit_of(planned: Plan, job: Claimed) -> float | None:
-    """Return the seconds that a child may take at most for a job and its callbacks."""
-    limits = [planned.timeout or 0]
-    for state in ("finished", "failed"):
-        callback = callback_of(job, state)
-        limits += [callback.timeout] if callback else []
-    is_free = not planned.timeout or min(limits) < 0
-    return None if is_free else sum(limits)
 
 
 def facts_of(outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,12 @@ from typing import Any
 from tasks.broker.attempts import Claimed
 from tasks.broker.current import ended_rq_job
 from tasks.registry import registry
-from tasks.worker.calls import JobTimedOut, ProcessDied, import_admitted
+from tasks.worker.calls import (
+    JobTimedOut,
+    MemoryExceeded,
+    ProcessDied,
+    import_admitted,
+)
 from tasks.worker.context import JobContext
 from tasks.worker.deadline import LAST_WORDS, deadline
 from tasks.worker.threads import run_in_thread
@@ -82,6 +87,7 @@ def error_of(error: BaseException) -> tuple[Any, ...]:
 
 def error_told(name: str, message: str) -> tuple[Any, ...]:
     """Return the same for the end of a child, which could not say it itself."""
-    kind = JobTimedOut if name == JobTimedOut.__name__ else ProcessDied
-    # Not called: JobTimedOut would make a sentence of its own.
+    kinds = {kind.__name__: kind for kind in (JobTimedOut, MemoryExceeded)}
+    kind = kinds.get(name, ProcessDied)
+    # Not called: it would make a sentence of its own.
     return kind, kind.__new__(kind, message), None

@@ -26,6 +26,7 @@ from tasks.broker.wire import (
 from tasks.conf import get_config
 from tasks.errors import FunctionNotRegistered, InvalidArguments
 from tasks.registry import DEFAULT_TIMEOUT, Task, registry
+from tasks.sizes import show_size
 from tasks.text import gettext as _
 
 #: Characters of a traceback that are kept; the middle of a longer one is left out.
@@ -48,6 +49,16 @@ class JobTimedOut(Exception):
         super().__init__(
             _("the task ran longer than its timeout of %(seconds)s s")
             % {"seconds": f"{seconds:g}"}
+        )
+
+
+class MemoryExceeded(Exception):
+    """Recorded for a job that held more memory than it may, with what it started."""
+
+    def __init__(self, held: int, limit: int) -> None:
+        super().__init__(
+            _("the task held %(held)s of memory and was killed: its limit is %(limit)s")
+            % {"held": show_size(held), "limit": show_size(limit)}
         )
 
 

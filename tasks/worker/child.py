@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import resource
 import signal
 import socket
 import sys
@@ -21,7 +22,8 @@ from typing import Any
 
 from tasks.broker.current import serve_current_job
 from tasks.broker.wire import PayloadPickled, unpack_call
-from tasks.process import die_with_parent
+from tasks.process import die_when_memory_ends, die_with_parent
+from tasks.task_limits import MOST_OUTPUT
 from tasks.worker import frames
 from tasks.worker.callbacks import Callback, error_of, error_told
 from tasks.worker.calls import (
@@ -33,8 +35,13 @@ from tasks.worker.calls import (
 )
 from tasks.worker.context import JobContext, current_job, enter_job
 from tasks.worker.deadline import deadline
+from tasks.worker.family import resident_bytes
 from tasks.worker.logs import PrintCapture, capture_logging
 from tasks.worker.retries import asks_again
+
+#: Files left open after which this process is replaced: half of what it may open.
+_SOFT, _HARD = resource.getrlimit(resource.RLIMIT_NOFILE)
+MOST_FILES = sys.maxsize if _SOFT == resource.RLIM_INFINITY else _SOFT // 2
 
 #: Seconds between two looks at this process's memory, which cost more than a short job.
 MEASURE_EVERY = 0.1
@@ -45,6 +52,7 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     tokens = int(sys.argv[2])
     die_with_parent()
+    die_when_memory_ends()
     if os.getppid() != int(sys.argv[3]):
         return
     # Ctrl-C at a terminal reaches the whole group: the worker decides what ends.
@@ -52,7 +60,7 @@ def main() -> None:
     _prepare()
     os.register_at_fork(after_in_child=lambda: _leave_the_worker(connection))
     sender = Sender(connection)
-    sender.send({"kind": "ready"})
+    sender.send({"kind": "ready", "rss": resident_bytes()})
     memory = Memory()
     for request, data in frames.receive(connection):
         if not _take_token(tokens):
@@ -68,6 +76,8 @@ def main() -> None:
                 "rss": memory.measured(),
             }
         )
+        if not _has_files_left(connection):
+            return  # the worker starts another
 
 
 def _leave_the_worker(connection: socket.socket) -> None:
@@ -75,6 +85,16 @@ def _leave_the_worker(connection: socket.socket) -> None:
     connection.close()
     if isinstance(sys.stdout, PrintCapture):
         sys.stdout = sys.stdout.stream
+
+
+def _has_files_left(connection: socket.socket) -> bool:
+    """Say whether the next job may open files, however many the last one left open."""
+    try:
+        next_number = os.dup(connection.fileno())
+    except OSError:
+        return False
+    os.close(next_number)
+    return next_number < MOST_FILES
 
 
 def _take_token(tokens: int) -> bool:
@@ -141,6 +161,7 @@ def run(request: dict[str, Any], data: bytes, sender: Sender) -> Outcome:
         deadline=time.time() + timeout if timeout else None,
         sink=sender.say,
         pickled="pickled" in request,
+        output=request.get("output", MOST_OUTPUT),
     )
     enter_job(context)
     try:
@@ -161,14 +182,20 @@ def _attempt(request: dict[str, Any], data: bytes, context: JobContext) -> Outco
         if again := asks_again(value, retries, pickled=context.pickled):
             return again
         if "finished" in request:
-            path, limit = request["finished"]
-            Callback(path, "finished", limit).call(context, value)
+            _callback(request, "finished", context).call(context, value)
         return succeeded(value, pickled=context.pickled)
     except BaseException as error:  # whatever a task raises fails only its own job
         if "failed" in request:
-            path, limit = request["failed"]
-            Callback(path, "failed", limit).call_quietly(context, *error_of(error))
+            callback = _callback(request, "failed", context)
+            callback.call_quietly(context, *error_of(error))
         return failed(error)
+
+
+def _callback(request: dict[str, Any], state: str, context: JobContext) -> Callback:
+    """Return the callback of a job that ends in `state`; the worker gives it its time."""
+    path, seconds = request[state]
+    context.sink("calling", {"seconds": seconds})
+    return Callback(path, state, seconds)
 
 
 def _last_call(request: dict[str, Any], context: JobContext) -> Outcome:
@@ -215,15 +242,6 @@ def _database() -> Iterator[None]:
         yield
     finally:
         close_old_connections()
-
-
-def resident_bytes() -> int:
-    """Return this process's resident memory; 0 where /proc does not tell."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 if __name__ == "__main__":

@@ -13,18 +13,29 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from tasks.conf import PROJECT_ROOT
 from tasks.text import gettext as _
 from tasks.worker import frames
-from tasks.worker.calls import JobTimedOut, Outcome, ProcessDied, failed, stopped
+from tasks.worker.calls import (
+    JobTimedOut,
+    MemoryExceeded,
+    Outcome,
+    ProcessDied,
+    failed,
+    stopped,
+)
 from tasks.worker.deadline import LAST_WORDS
+from tasks.worker.family import excess_of, kill_family, kill_group
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that a child may take to start.
 START_TIMEOUT = 60.0
+
+#: Seconds between two looks at how much memory a job holds.
+MEASURE_EVERY = 1.0
 
 #: Seconds that the last words of a child that ended may take to arrive.
 LAST_READ = 0.2
@@ -36,17 +47,24 @@ class Errand:
 
     request: dict[str, Any]
     data: bytes
-    #: Seconds that the child may take, None for any time.
+    #: Seconds that the child may take, None for any time; callbacks bring more.
     limit: float | None
     #: Told how it ended, and when it began (None where nobody knows).
     ended: Callable[[Outcome, float | None], None]
     hear: Callable[[str, dict[str, Any]], None]
+    #: Bytes that the child may hold meanwhile, with all that it starts; 0: any.
+    memory: int = 0
     #: Since when it waits for a child, in seconds of time.monotonic().
     since: float = field(default_factory=time.monotonic)
     stopping: bool = False
     #: Set when it is to end, whether or not it has begun.
     is_doomed: bool = False
     child: ChildProcess | None = None
+
+    def allow(self, seconds: float) -> None:
+        """Give a callback that begins its own time; a negative one is any."""
+        if self.limit is not None:
+            self.limit = self.limit + seconds if seconds >= 0 else None
 
 
 @dataclass(eq=False)
@@ -57,18 +75,27 @@ class ChildProcess(asyncio.Protocol):
     worker can take tokens back: as many of the last errands will not be begun.
     """
 
+    #: What the process runs.
+    module: ClassVar[str] = "tasks.worker.child"
     #: Told when an errand ended, and when the process is gone, with errands not begun.
     changed: Callable[[ChildProcess], None]
     gone: Callable[[ChildProcess, list[Errand]], None]
     errands: deque[Errand] = field(default_factory=deque)
     rss: int = 0
+    #: Errands that it has ended.
+    served: int = 0
     #: Seconds that errands took lately.
     usual: float = 1.0
     #: When the first errand began, in seconds of time.monotonic().
     begun: float = 0.0
     is_ready: bool = False
     _recalled: int = 0
-    _overdue: bool = False
+    #: Bytes that it held when the first errand began, and when they were last measured.
+    _held_before: int = 0
+    _measured_at: float = 0.0
+    #: The errand for which it is killed, and why, where that is the failure of its job.
+    _target: Errand | None = None
+    _offence: Exception | None = None
 
     async def start(self) -> bool:
         """Start the process; returns whether it came up."""
@@ -84,7 +111,7 @@ class ChildProcess(asyncio.Protocol):
             self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
             undo.callback(self._transport.close)
             self.process = await asyncio.create_subprocess_exec(
-                *_command(theirs.fileno(), self._take),
+                *_command(self.module, theirs.fileno(), self._take),
                 pass_fds=(theirs.fileno(), self._take),
                 start_new_session=True,
                 env=os.environ | {"PYTHONPATH": _python_path()},
@@ -137,13 +164,34 @@ class ChildProcess(asyncio.Protocol):
 
     def time_out(self) -> None:
         """Kill a child whose task did not heed its timeout."""
-        self._overdue = True
+        errand = self.errands[0]
+        self.end(errand, JobTimedOut(errand.request["timeout"] or 0))
+
+    def check_memory(self, now: float) -> None:
+        """Kill the child if its job holds more memory than it may.
+
+        What the child held before does not count.
+        """
+        limit = self.errands[0].memory if self.errands else 0
+        if not limit or now - self._measured_at < MEASURE_EVERY:
+            return
+        self._measured_at = now
+        held = excess_of(self.process.pid, limit + self._held_before)
+        if held:
+            more = held - self._held_before
+            self.end(self.errands[0], MemoryExceeded(more, limit))
+
+    def end(self, errand: Errand, offence: Exception | None = None) -> None:
+        """Kill the child for the sake of one errand, the one that runs."""
+        self._target, self._offence = errand, offence
         self.kill()
 
     def kill(self) -> None:
         """Kill the child and all that it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.returncode is None:
+            kill_family(self.process.pid)
+        else:  # its id may belong to another process by now
+            kill_group(self.process.pid)
 
     async def close(self) -> None:
         self.kill()
@@ -166,8 +214,10 @@ class ChildProcess(asyncio.Protocol):
             if not self._recalled:
                 self.changed(self)
         elif kind == "ready":
-            self.is_ready = True
+            self.is_ready, self._held_before = True, message["rss"]
             self._came_up.set_result(None)
+        elif kind == "calling" and self.errands:
+            self.errands[0].allow(message["seconds"])
         elif self.errands:
             self.errands[0].hear(kind, message)
 
@@ -175,7 +225,8 @@ class ChildProcess(asyncio.Protocol):
         now = time.monotonic()
         self.usual += 0.2 * (now - self.begun - self.usual)
         self.begun = now
-        self.rss = message["rss"] or self.rss
+        self.rss = self._held_before = message["rss"] or self.rss
+        self.served += 1
         errand = self.errands.popleft()
         errand.child = None
         errand.ended(Outcome(**message["outcome"]), message["started"])
@@ -205,9 +256,10 @@ class ChildProcess(asyncio.Protocol):
     def _outcome(self, errand: Errand, code: int) -> Outcome:
         if errand.stopping:
             return stopped()
-        if self._overdue:
-            return failed(JobTimedOut(errand.request["timeout"] or 0))
-        return failed(ProcessDied(death(code)))
+        if self._target not in (None, errand):
+            # It began while the child was being killed for the one before it.
+            return Outcome("handback")
+        return failed(self._offence or ProcessDied(death(code)))
 
     def _close_pipe(self) -> None:
         os.close(self._take)
@@ -224,9 +276,9 @@ def death(code: int) -> str:
     return text % {"code": code}
 
 
-def _command(connection: int, tokens: int) -> list[str]:
+def _command(module: str, connection: int, tokens: int) -> list[str]:
     # -P: a tasks.py in the working folder must not hide ours.
-    program = [sys.executable, "-P", "-m", "tasks.worker.child"]
+    program = [sys.executable, "-P", "-m", module]
     return [*program, str(connection), str(tokens), str(os.getpid())]
 
 

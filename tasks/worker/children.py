@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tasks.worker.calls import Outcome, ProcessDied, failed, stopped
 from tasks.worker.child_process import ChildProcess, Errand
+from tasks.worker.undertaker import Undertaker
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,12 @@ class ChildPool:
     changed: Callable[[], None]
     #: A child that holds more bytes after a job is replaced.
     memory_limit: int = MEMORY_LIMIT
+    #: So many jobs later too; 0: never for their number.
+    jobs_limit: int = 0
+    _undertaker: Undertaker = field(default_factory=Undertaker)
     _children: list[ChildProcess] = field(default_factory=list)
+    #: Children of others, who have them watched over here.
+    _guests: list[ChildProcess] = field(default_factory=list)
     _starting: set[asyncio.Task[None]] = field(default_factory=set)
     _leaving: set[asyncio.Task[None]] = field(default_factory=set)
     _backlog: deque[Errand] = field(default_factory=deque)
@@ -78,7 +84,7 @@ class ChildPool:
         errand.is_doomed = True
         child = errand.child
         if child and child.errands[0] is errand:
-            child.kill()
+            child.end(errand)
             return
         if child:
             self._backlog.extendleft(reversed(child.recall()))
@@ -88,6 +94,18 @@ class ChildPool:
             errand.ended(outcome, None)
 
     # Children come and go.
+
+    def watch_over(self, child: ChildProcess) -> None:
+        """Hold a child that is not of the pool to its limits of time and memory."""
+        self._guests.append(child)
+        self._note_groups()
+        self._watch()
+
+    def dismiss(self, child: ChildProcess) -> None:
+        """Watch over it no more."""
+        if child in self._guests:
+            self._guests.remove(child)
+            self._note_groups()
 
     def warm_up(self) -> None:
         """Start a child where none is idle and the pool is not full."""
@@ -113,6 +131,7 @@ class ChildPool:
             await asyncio.sleep(RESTART_PAUSE)
             return
         self._children.append(child)
+        self._note_groups()
         self._plan_dispatch()
         self.changed()
 
@@ -121,8 +140,17 @@ class ChildPool:
         self._starting.discard(task)
         self.warm_up()
 
+    def _note_groups(self) -> None:
+        known = (*self._children, *self._guests)
+        self._undertaker.note(child.process.pid for child in known)
+
+    def _is_worn(self, child: ChildProcess) -> bool:
+        """Say whether a child is to be replaced: it is too large, or served its time."""
+        has_served = 0 < self.jobs_limit <= child.served
+        return has_served or child.rss > self.memory_limit
+
     def _child_changed(self, child: ChildProcess) -> None:
-        if child.rss > self.memory_limit and not child.is_recalling:
+        if self._is_worn(child) and not child.is_recalling:
             self._retire(child)
         elif self._backlog:
             self._plan_dispatch()
@@ -131,7 +159,8 @@ class ChildPool:
     def _retire(self, child: ChildProcess) -> None:
         self._backlog.extendleft(reversed(child.recall()))
         if child in self._children and not child.errands:
-            logger.info("a child is replaced: it holds %s MB", child.rss >> 20)
+            text = "a child is replaced after %s jobs: it holds %s MB"
+            logger.info(text, child.served, child.rss >> 20)
             self._children.remove(child)
             task = asyncio.create_task(child.close())
             self._leaving.add(task)
@@ -141,6 +170,7 @@ class ChildPool:
     def _child_gone(self, child: ChildProcess, waiting: list[Errand]) -> None:
         if child in self._children:
             self._children.remove(child)
+        self._note_groups()
         self._backlog.extendleft(reversed(waiting))
         if not self._closed:
             self.warm_up()
@@ -171,7 +201,7 @@ class ChildPool:
     def _watch(self) -> None:
         """Look again soon while errands wait behind others, else now and then."""
         stacked = any(len(child.errands) > 1 for child in self._children)
-        if self._watching is None and (stacked or self.running):
+        if self._watching is None and (stacked or self.running or self._guests):
             loop = asyncio.get_running_loop()
             delay = LONG if stacked else WATCH_EVERY
             self._watching = loop.call_later(delay, self._look)
@@ -179,7 +209,8 @@ class ChildPool:
     def _look(self) -> None:
         self._watching = None
         now = time.monotonic()
-        for child in self._children:
+        for child in (*self._children, *self._guests):
+            child.check_memory(now)
             if child.is_overdue(now):
                 child.time_out()
             elif len(child.errands) > 1 and now - child.begun > LONG:
@@ -191,9 +222,11 @@ class ChildPool:
 
     def _room(self, child: ChildProcess) -> int:
         """Return how many more errands a child may be sent."""
-        if child.is_recalling or child.rss > self.memory_limit:
+        if child.is_recalling or self._is_worn(child):
             return 0
         depth = min(MOST_AHEAD, int(AHEAD / child.usual)) if child.usual else MOST_AHEAD
+        if self.jobs_limit:
+            depth = min(depth, self.jobs_limit - child.served)
         return max(1, depth) - len(child.errands)
 
     async def close(self) -> None:
@@ -209,3 +242,4 @@ class ChildPool:
         await asyncio.gather(*starting, *self._leaving, return_exceptions=True)
         for child in tuple(self._children):
             await child.close()
+        self._undertaker.close()

@@ -8,6 +8,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.sizes import show_size
+from tasks.task_limits import MOST_OUTPUT
+from tasks.text import gettext as _
+
 #: Progress is passed on at most this often; the last word always is.
 PROGRESS_INTERVAL = 0.1
 
@@ -42,6 +46,9 @@ class JobContext:
     pickled: bool = False
     #: RQ's own object of the job, once somebody asked for it.
     rq_job: Any = field(default=None, repr=False)
+    #: Bytes of log that the attempt may write, and those that it wrote.
+    output: int = MOST_OUTPUT
+    _logged: int = field(default=0, repr=False)
     _reported_at: float = field(default=0.0, repr=False)
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
@@ -54,8 +61,18 @@ class JobContext:
         self.sink("progress", {"done": done, "total": total, "text": str(text)[:200]})
 
     def log(self, message: str) -> None:
-        """Add a line to the job's log, as the logging module does by itself."""
-        self.sink("log", {"at": time.time(), "line": str(message)[:LOG_LINE_LIMIT]})
+        """Add a line to the job's log, as the logging module does by itself.
+
+        What goes beyond the limit is dropped here: not even the worker hears of it.
+        """
+        if self._logged > self.output:
+            return
+        line = str(message)[:LOG_LINE_LIMIT]
+        self._logged += 1 + len(line.encode("utf-8", "replace"))
+        if self._logged > self.output:
+            text = _("The log is cut here: it passed %(limit)s.")
+            line = text % {"limit": show_size(self.output)}
+        self.sink("log", {"at": time.time(), "line": line})
 
     def seconds_left(self) -> float | None:
         """Return the seconds until the attempt times out; None where it never does."""

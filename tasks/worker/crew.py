@@ -15,7 +15,6 @@ from tasks.worker.attempt import (
     Stray,
     facts_of,
     fail,
-    limit_of,
     plan_elsewhere,
     plan_here,
     request_of,
@@ -27,9 +26,11 @@ from tasks.worker.child_process import Errand
 from tasks.worker.children import ChildPool
 from tasks.worker.context import JobContext
 from tasks.worker.last_calls import last_call
+from tasks.worker.limits import Limits
 from tasks.worker.output import Output
 from tasks.worker.retries import retry_after
 from tasks.worker.settle import Settler
+from tasks.worker.solo import SoloRuns
 from tasks.worker.strays import Strays
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Crew:
         output: Output,
         settler: Settler,
         *,
+        limits: Limits,
         changed: Callable[[], None],
         learned: Callable[[], None],
     ) -> None:
@@ -55,6 +57,8 @@ class Crew:
         self.pool = pool
         self.output = output
         self.settler = settler
+        self.solos = SoloRuns(pool)
+        self.limits = limits
         #: By their entries in the lease.
         self.running: dict[str, Running] = {}
         #: Paths by which stock clients name what runs on the loop; learned as they come.
@@ -73,9 +77,15 @@ class Crew:
 
     def free(self, kind: str) -> int:
         """Return how many jobs of a kind (sync or async) may be taken on now."""
+        solos = len(self.solos)
         if kind == "sync":
-            return max(0, self.pool.free - self._undecided)
-        return max(0, self.concurrency - len(self) + self.pool.running)
+            full = solos >= self.pool.size
+            return 0 if full else max(0, self.pool.free - self._undecided)
+        return max(0, self.concurrency - len(self) + self.pool.running + solos)
+
+    def is_trying(self) -> bool:
+        """Say whether a suspect runs alone, or Redis was not told yet how it ended."""
+        return bool(self.solos) or self.settler.holds_verdict
 
     def held(self) -> list[Claimed]:
         """Return the jobs that run now."""
@@ -127,8 +137,10 @@ class Crew:
         """Have a job run, on this loop or in a child."""
         context = running.context
         context.task = planned.task.name if planned.task else planned.path
+        context.output = self.limits.output_of(planned.task)
         if planned.is_async:
             self._learn(planned.path)
+        if planned.is_async and not running.job.runs_solo:
             if planned.timeout:
                 context.deadline = running.started + planned.timeout
             running.task = asyncio.create_task(self._work(running, planned))
@@ -137,11 +149,13 @@ class Crew:
         running.errand = Errand(
             request_of(planned, running),
             running.job.raw("data"),
-            limit_of(planned, running.job),
+            planned.timeout,
             partial(self._child_ended, running),
             context.sink,
+            self.limits.memory_of(planned.task),
         )
-        self.pool.run(running.errand)
+        place = self.solos if running.job.runs_solo else self.pool
+        place.run(running.errand)
 
     def _learn(self, path: str) -> None:
         """Know a coroutine by its path; a claim that took it for sync was held back."""
@@ -170,7 +184,7 @@ class Crew:
     ) -> None:
         is_gone = started is None
         running.started = started or running.started
-        if is_gone and outcome.verb in ("stop", "fail"):
+        if is_gone and outcome.verb in ("stop", "fail", "quarantine"):
             running.task = asyncio.create_task(self._finish_child(running, outcome))
         elif self.output.holds(running.job):
             running.task = asyncio.create_task(self._finish(running, outcome))
@@ -244,11 +258,18 @@ class Crew:
             running.handing_back = True
             self._interrupt(running)
 
-    async def hand_back(self, seconds: float) -> None:
-        """End what runs, within so many seconds, and give it back to its queues."""
+    def give_up(self) -> None:
+        """End what runs, and give it back to its queues."""
         for running in tuple(self.running.values()):
-            running.handing_back = True
-            self._interrupt(running)
+            # A coroutine that cleans up is not interrupted in that.
+            if running.errand or not running.handing_back:
+                running.handing_back = True
+                self._interrupt(running)
+
+    async def hand_back(self, seconds: float) -> None:
+        """End what runs for good, within so many seconds, and give it back."""
+        self.give_up()
+        await self.solos.close()
         await self.pool.close()
         left = [running.task for running in self.running.values() if running.task]
         if left:
@@ -261,6 +282,7 @@ class Crew:
         """End a job's code, whichever way it runs."""
         if running.errand is not None:
             running.errand.stopping = running.stopping
-            self.pool.end(running.errand)
+            place = self.solos if running.errand in self.solos else self.pool
+            place.end(running.errand)
         else:
             running.interrupt()

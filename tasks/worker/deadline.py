@@ -12,7 +12,7 @@ from types import FrameType
 from tasks.worker.calls import JobTimedOut
 
 #: Seconds of grace that a function gets to end by itself after its timeout was raised.
-LAST_WORDS = 5
+LAST_WORDS = 3
 
 
 @contextlib.contextmanager

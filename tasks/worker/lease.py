@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 #: Seconds between two renewals of the leases, which last 15.
 RENEW_EVERY = 5.0
 
+#: Seconds before a beat that failed is tried again.
+TRY_AGAIN_AFTER = 1.0
+
 #: Seconds between two heartbeats in RQ's own terms.
 BEAT_EVERY = 30.0
 
@@ -42,10 +45,11 @@ class Heart:
     #: Told of a job whose lease is gone: another worker may have it.
     lost: Callable[[str], None]
     lag: LoopLag = field(default_factory=LoopLag)
-    #: When the loop last came by here, in seconds of time.monotonic().
-    beaten_at: float = field(default_factory=time.monotonic)
+    #: When the last renewal of all leases began, in seconds of time.monotonic().
+    renewed_at: float = field(default_factory=time.monotonic)
     #: The readings of the lag that the next entry tells of are younger.
     _told_at: float = field(default_factory=time.monotonic)
+    _telling: asyncio.Task[None] | None = None
     _born: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def run(self) -> None:
@@ -61,11 +65,32 @@ class Heart:
                 task.cancel()
 
     async def beat(self) -> None:
-        """Renew every lease and the worker's entry."""
-        self.beaten_at = time.monotonic()
-        await self.engine.register(self._entry())
-        for member in await self.engine.renew(self.jobs()):
+        """Renew every lease, and the worker's entry."""
+        began = time.monotonic()
+        gone = await self.engine.renew(self.jobs())
+        self.note_renewal(began)
+        for member in gone:
             self.lost(member)
+        await self.engine.register(self._entry())
+
+    def note_renewal(self, began: float) -> None:
+        """Note that every lease was renewed, by whatever began then."""
+        self.renewed_at = max(self.renewed_at, began)
+
+    def tell(self) -> None:
+        """Write the worker's entry now; a beat would do so within seconds."""
+        self._telling = asyncio.create_task(self._tell())
+
+    async def told(self) -> None:
+        """Wait until nothing is being written any more."""
+        if self._telling:
+            await asyncio.wait((self._telling,))
+
+    async def _tell(self) -> None:
+        try:
+            await self.engine.register(self._entry())
+        except BrokerUnavailable as error:
+            logger.debug("the next beat says it: %s", error)
 
     async def beat_for_rq(self) -> None:
         """Write RQ's own heartbeat of every job."""
@@ -103,13 +128,15 @@ class Heart:
 
 
 async def _every(seconds: float, beat: Callable[[], Awaitable[None]]) -> None:
-    """Beat for ever, so many seconds from beginning to beginning."""
-    due = time.monotonic()
+    """Beat for ever, so many seconds from beginning to beginning, sooner after a failure."""
+    due, pause = time.monotonic(), seconds
     while True:
-        due = max(due + seconds, time.monotonic())
+        due = max(due + pause, time.monotonic())
         await asyncio.sleep(due - time.monotonic())
+        pause = min(seconds, TRY_AGAIN_AFTER)
         try:
             await beat()
+            pause = seconds
         except BrokerUnavailable as error:
             logger.warning("no heartbeat could be written: %s", error)
         except Exception:

@@ -5,27 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import socket
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tasks.broker.attempts import ClaimAnswer
 from tasks.broker.engine import Engine
 from tasks.broker.wire import format_date
+from tasks.conf import get_config
 from tasks.errors import BrokerUnavailable
-from tasks.worker.child import resident_bytes
+from tasks.worker.background import keep, release_children
 from tasks.worker.children import MEMORY_LIMIT, ChildPool
 from tasks.worker.commands import listen
 from tasks.worker.crew import Crew
+from tasks.worker.family import resident_bytes
+from tasks.worker.fence import Fence
 from tasks.worker.lease import Heart
+from tasks.worker.leftovers import Leftovers
+from tasks.worker.limits import Limits
 from tasks.worker.output import Output
+from tasks.worker.probation import NONE, Probation
 from tasks.worker.settle import Settler
 from tasks.worker.threads import run_in_thread
+from tasks.worker.unanswered import Unanswered, execution_ids
 from tasks.worker.understudy import Understudy
 from tasks.worker.waiting import Doorbell
 from tasks.worker.webhooks import Messenger
@@ -39,8 +47,9 @@ FEWEST_CLAIMED, MOST_CLAIMED = 4, 40
 #: Seconds between looks while Redis is away or work is suspended.
 PAUSE = 0.5
 
-#: Seconds between two looks at whether a pause is over.
-PAUSE_CHECK = 1.0
+#: Seconds between two looks at whether a pause is over, and for new jobs while those in
+#: line may not be taken, since a suspect runs alone.
+PAUSE_CHECK, TRIAL_CHECK = 1.0, 0.05
 
 #: Seconds that running jobs get to end when the worker is told to.
 DEFAULT_GRACE = 10.0
@@ -54,8 +63,12 @@ class Worker:
     concurrency: int = 1_000
     children: int = 4
     grace: float = DEFAULT_GRACE
-    #: A child that holds more bytes after a job is replaced.
+    #: A child that holds more bytes after a job is replaced, and one after so many jobs.
     child_memory: int = MEMORY_LIMIT
+    child_jobs: int = 0
+    limits: Limits = field(default_factory=Limits)
+    #: The folder in which ends of jobs are left that Redis does not take.
+    data: Path = field(default_factory=lambda: get_config().taskyard_data)
     name: str = ""
     host: str = field(default_factory=socket.gethostname)
 
@@ -67,16 +80,27 @@ class Worker:
         self.messenger = Messenger()
         self.settler = Settler(self.engine, self.messenger.tell)
         self.output = Output(self.engine)
-        self.pool = ChildPool(self.children, self._slot_came_free, self.child_memory)
+        self.leftovers = Leftovers(self.data, self.engine, self.messenger.tell)
+        self.unanswered = Unanswered(self.engine, self.settler)
+        self.pool = ChildPool(
+            self.children, self._slot_came_free, self.child_memory, self.child_jobs
+        )
         self.crew = Crew(
             self.concurrency,
             self.pool,
             self.output,
             self.settler,
+            limits=self.limits,
             changed=self._slot_came_free,
             learned=self.bell.ring,
         )
         self.heart = Heart(self.engine, self.crew.held, self._facts, self.crew.lose)
+        self.fence = Fence(self.heart, self.crew.running, self.crew.give_up)
+        #: Since when it takes no more jobs, in Unix seconds; 0: it does.
+        self._quiet_since = 0
+        # A suspect runs in a process of its own, where the worker may start any.
+        is_on = self.children > 0 and get_config().taskyard_quarantine
+        self.probation = Probation(self.crew.running, self.crew.is_trying, is_on=is_on)
         self._was_busy = False
         self._suspended = False
         self._claim_size = FEWEST_CLAIMED
@@ -87,9 +111,11 @@ class Worker:
 
     async def run(self) -> None:
         """Work until told to stop; then end, or hand back, what runs."""
-        loops = [self.settler.run, self.output.run, self.heart.run]
-        loops += [partial(listen, self.engine, self._obey), self._release_children]
-        background = [asyncio.create_task(_keep(loop)) for loop in loops]
+        loops = [self.settler.run, self.output.run, self.heart.run, self.fence.run]
+        loops += [self.unanswered.run, self.leftovers.run]
+        loops += [partial(release_children, self.engine)]
+        loops += [partial(listen, self.engine, self._obey)]
+        background = [asyncio.create_task(keep(loop)) for loop in loops]
         understudy = Understudy(self.heart, self.crew.running)
         understudy.start()
         self.pool.warm_up()
@@ -109,12 +135,31 @@ class Worker:
             self._hurry.set()
         self._stopping.set()
         self.bell.ring()
+        self.quiet()
+
+    def quiet(self) -> None:
+        """Take no more jobs; what runs goes on."""
+        if not self._quiet_since:
+            self._quiet_since = int(time.time())
+            self._tell_of_quiet()
+
+    def wake(self) -> None:
+        """Take jobs again."""
+        if not self._stopping.is_set():
+            self._quiet_since = 0
+            self._tell_of_quiet()
+
+    def _tell_of_quiet(self) -> None:
+        verb = "takes no more jobs" if self._quiet_since else "takes jobs"
+        logger.info("worker %s %s", self.name, verb, extra={"action": "quiet"})
+        self.bell.ring()
+        self.heart.tell()
 
     async def _claim_until_stopped(self) -> None:
         await self._announce()
         while not self._stopping.is_set():
             coroutines, children = self.crew.free("async"), self.crew.free("sync")
-            if not (coroutines or children):
+            if self._quiet_since or not (coroutines or children):
                 self._wanted = frozenset(("async", "sync"))
                 await self.bell.wait(())
                 continue
@@ -130,12 +175,18 @@ class Worker:
     async def _claim(self, coroutines: int, children: int) -> None:
         self.bell.silence()
         wanted = min(self._claim_size, coroutines + children)
-        executions = _execution_ids(wanted)
-        answer = await self.engine.claim(
-            children, coroutines, executions, self.crew.coroutine_paths
-        )
+        executions = execution_ids(wanted)
+        try:
+            paths, most_lost = self.crew.coroutine_paths, self.probation.most
+            answer = await self.engine.claim(
+                children, coroutines, executions, paths, most_lost
+            )
+        except Exception:
+            self.unanswered.note(executions)
+            raise
         for job in answer.jobs:
             self.crew.begin(job)
+        await self.probation.watch(answer.jobs)
         full = len(answer.jobs) == wanted or bool(answer.held)
         self._claim_size = (
             min(MOST_CLAIMED, self._claim_size * 4) if full else FEWEST_CLAIMED
@@ -150,6 +201,8 @@ class Worker:
             await self.heart.beat()
         if answer.suspended:
             await self._pause()
+        elif most_lost == NONE and not answer.jobs:
+            await self.bell.wait((), TRIAL_CHECK)
         else:
             await self._wait(answer)
 
@@ -179,13 +232,9 @@ class Worker:
                 logger.warning("the worker waits for Redis: %s", error)
                 await self._pause()
             else:
-                logger.info(
-                    "worker %s serves %s: %s coroutines, %s children",
-                    self.name,
-                    ", ".join(self.queues),
-                    self.concurrency,
-                    self.children,
-                )
+                text = "worker %s serves %s: %s coroutines, %s children"
+                queues = ", ".join(self.queues)
+                logger.info(text, self.name, queues, self.concurrency, self.children)
                 return
 
     # What others ask of the worker.
@@ -195,8 +244,10 @@ class Worker:
         idle = "suspended" if self._suspended else "idle"
         # RQ takes an empty current_job for the id of a job.
         current = {"current_job": first.job.id} if first else {}
+        quiet = {"ty:quiet": self._quiet_since} if self._quiet_since else {}
         return {
             **current,
+            **quiet,
             "state": "busy" if first else idle,
             "ty:concurrency": self.concurrency + self.children,
             "ty:running": len(self.crew),
@@ -204,21 +255,19 @@ class Worker:
         }
 
     def _obey(self, command: dict[str, Any]) -> None:
+        if command.get("worker", self.name) != self.name:
+            return
         verb = command.get("command")
         if verb == "shutdown":
             self.stop()
         elif verb == "stop-job":
             self.crew.stop(str(command.get("job_id")))
+        elif verb == "quiet":
+            self.quiet()
+        elif verb == "wake":
+            self.wake()
         elif verb == "look":
             self.bell.ring()
-
-    async def _release_children(self) -> None:
-        while True:
-            try:
-                more = await self.engine.release_children()
-            except BrokerUnavailable:
-                more = False
-            await asyncio.sleep(0 if more else 1)
 
     # The end.
 
@@ -232,10 +281,7 @@ class Worker:
         hurry.cancel()
         ended.cancel()
         await self.crew.hand_back(2)
-        try:
-            await asyncio.wait_for(self.settler.drained(), 5)
-        except TimeoutError:
-            logger.error("%s ends of jobs could not be written", self.settler.pending)
+        await self.leftovers.leave(self.settler)
 
     async def _all_ended(self) -> None:
         while self.crew.running:
@@ -245,25 +291,10 @@ class Worker:
         await self.bell.close()
         await self.pool.close()
         await run_in_thread(self.messenger.close)
+        await self.heart.told()
         try:
             await self.engine.deregister(format_date(datetime.now(UTC)))
         except BrokerUnavailable as error:
             logger.warning("the worker could not sign off: %s", error)
         await self.engine.close()
         logger.info("worker %s has ended", self.name)
-
-
-async def _keep(loop: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop of the worker for ever: an error in one must not leave it without."""
-    while True:
-        try:
-            await loop()
-        except Exception:
-            logger.exception("a part of the worker failed and starts again")
-        await asyncio.sleep(PAUSE)
-
-
-def _execution_ids(count: int) -> list[str]:
-    """Return ids like RQ's, 32 hexadecimal digits, from one call for randomness."""
-    digits = secrets.token_hex(16 * count)
-    return [digits[i : i + 32] for i in range(0, len(digits), 32)]

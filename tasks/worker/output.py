@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import defaultdict
 from typing import Any
 
 from tasks.broker.attempts import Claimed, Said
 from tasks.broker.engine import Engine
 from tasks.errors import BrokerUnavailable
-from tasks.text import gettext as _
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two sendings.
 SEND_EVERY = 0.1
 
-#: Characters of log that one attempt may write.
-LOG_LIMIT = 5 * 1024 * 1024
+#: Lines in one call, which the loop packs in some milliseconds.
+AT_ONCE = 500
 
 #: Lines kept while Redis does not answer.
 MOST_WAITING = 20_000
@@ -32,7 +30,9 @@ class Output:
         self._engine = engine
         self._logs: list[Said] = []
         self._progress: dict[str, Said] = {}
-        self._written: defaultdict[str, int] = defaultdict(int)
+        self._sending = asyncio.Lock()
+        #: Attempts that wrote a line.
+        self._written: set[str] = set()
 
     def hear(self, job: Claimed, kind: str, fields: dict[str, Any]) -> None:
         """Take what a job says: progress, or a line of its log."""
@@ -47,17 +47,14 @@ class Output:
 
     def forget(self, job: Claimed) -> bool:
         """Forget a job that ended; says whether it has a log."""
-        return self._written.pop(job.execution, None) is not None
+        has_log = job.execution in self._written
+        self._written.discard(job.execution)
+        return has_log
 
     def _log(self, job: Claimed, line: str, at: float) -> None:
-        before = self._written[job.execution]
-        if before > LOG_LIMIT or len(self._logs) >= MOST_WAITING:
-            return
-        self._written[job.execution] = before + len(line)
-        if before + len(line) > LOG_LIMIT:
-            text = _("The log is cut here: it passed %(limit)s MB.")
-            line = text % {"limit": LOG_LIMIT >> 20}
-        self._logs.append(Said(job, line, at))
+        if len(self._logs) < MOST_WAITING:
+            self._written.add(job.execution)
+            self._logs.append(Said(job, line, at))
 
     async def ended(self, job: Claimed) -> None:
         """Send what a job said before its end is written."""
@@ -71,12 +68,15 @@ class Output:
             await self.send()
 
     async def send(self) -> None:
-        logs, progress = self._logs, list(self._progress.values())
-        if not (logs or progress):
-            return
-        self._logs, self._progress = [], {}
-        try:
-            await self._engine.say(logs, progress)
-        except BrokerUnavailable as error:
-            logger.warning("%s log lines wait for Redis: %s", len(logs), error)
-            self._logs = (logs + self._logs)[-MOST_WAITING:]
+        """Send what was said up to now, in that order."""
+        async with self._sending:
+            logs, progress = self._logs, list(self._progress.values())
+            self._logs, self._progress = [], {}
+            while logs or progress:
+                try:
+                    await self._engine.say(logs[:AT_ONCE], progress)
+                except BrokerUnavailable as error:
+                    logger.warning("%s log lines wait for Redis: %s", len(logs), error)
+                    self._logs = (logs + self._logs)[-MOST_WAITING:]
+                    return
+                logs, progress = logs[AT_ONCE:], []

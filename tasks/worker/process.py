@@ -28,6 +28,7 @@ def run_to_end(worker: Worker) -> None:
     asyncio.set_event_loop(loop)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.stop)
+    loop.add_signal_handler(signal.SIGUSR1, worker.quiet)
     main = loop.create_task(worker.run())
     while not main.done():
         try:

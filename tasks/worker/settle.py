@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from tasks.broker.attempts import Settlement
-from tasks.broker.engine import Engine
 from tasks.broker.scripts import Value
 from tasks.errors import BrokerUnavailable
 
@@ -28,16 +28,24 @@ def _ignore(settlement: Settlement, state: str) -> None:
     """Have nobody told."""
 
 
+class Judge(Protocol):
+    """Who takes ends of attempts: an engine, in the name of one worker."""
+
+    async def settle(self, settlements: Sequence[Settlement], /) -> list[str]:
+        """End attempts by one call; returns the states that the jobs are in now."""
+
+
 class Settler:
     """Writes settlements in order; `pending` counts what is not written yet."""
 
     def __init__(
-        self, engine: Engine, written: Callable[[Settlement, str], None] = _ignore
+        self, engine: Judge, written: Callable[[Settlement, str], None] = _ignore
     ) -> None:
         self._engine = engine
         #: Told of each end that Redis took, with the state that the job is in now.
         self._written_end = written
         self._waiting: list[Settlement] = []
+        self._verdicts = 0
         self._arrived = asyncio.Event()
         self._written = asyncio.Event()
         self._written.set()
@@ -46,8 +54,18 @@ class Settler:
     def pending(self) -> int:
         return len(self._waiting)
 
+    @property
+    def holds_verdict(self) -> bool:
+        """Whether Redis has not been told yet that some job is quarantined."""
+        return self._verdicts > 0
+
+    def left(self) -> Sequence[Settlement]:
+        """Return what is not written yet."""
+        return tuple(self._waiting)
+
     def add(self, settlement: Settlement) -> None:
         self._waiting.append(settlement)
+        self._verdicts += settlement.verb == "quarantine"
         self._written.clear()
         self._arrived.set()
 
@@ -64,6 +82,7 @@ class Settler:
             batch = _first_batch(self._waiting)
             await self._write(batch)
             del self._waiting[: len(batch)]
+            self._verdicts -= sum(end.verb == "quarantine" for end in batch)
             if not self._waiting:
                 self._arrived.clear()
                 self._written.set()

@@ -17,6 +17,7 @@ from tasks.text import gettext as _
 from tasks.worker.attempt import Running
 from tasks.worker.calls import cut
 from tasks.worker.culprit import Culprit, find_culprit
+from tasks.worker.fence import FENCE_AFTER, end_children
 from tasks.worker.lease import RENEW_EVERY, Heart
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,6 @@ class Understudy:
         self._thread_id = threading.get_ident()
         self._ended = threading.Event()
         self._named: set[str] = set()
-        self._renewed_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
     def start(self) -> None:
@@ -68,13 +68,16 @@ class Understudy:
                 self._named.clear()
                 continue
             try:
-                self._step_in(silent_for)
-            except (BrokerUnavailable, RuntimeError) as error:
-                # RuntimeError: the loop went on and changed its jobs meanwhile.
+                jobs = list(self._running.values())
+                self._step_in(silent_for, jobs)
+            except BrokerUnavailable as error:
                 logger.warning("nobody stands in for the worker's loop: %s", error)
+            except RuntimeError:
+                continue  # the loop went on and changed its jobs meanwhile
+            if time.monotonic() - self._heart.renewed_at > FENCE_AFTER:
+                end_children(jobs)
 
-    def _step_in(self, silent_for: float) -> None:
-        jobs = list(self._running.values())
+    def _step_in(self, silent_for: float, jobs: Sequence[Running]) -> None:
         culprit = find_culprit(self._loop, self._thread_id, jobs)
         if culprit:
             self._name(culprit, silent_for)
@@ -100,9 +103,9 @@ class Understudy:
 
     def _renew(self, jobs: Sequence[Claimed]) -> None:
         now = time.monotonic()
-        if now - max(self._heart.beaten_at, self._renewed_at) > RENEW_AFTER:
-            self._renewed_at = now
+        if now - self._heart.renewed_at > RENEW_AFTER:
             renew_blocking(jobs)
+            self._heart.note_renewal(now)
 
     def _tell_the_pages(self, culprit: Culprit | None, silent_for: float) -> None:
         context = culprit.running.context if culprit and culprit.running else None

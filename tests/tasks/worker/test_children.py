@@ -21,9 +21,15 @@ class Ordered(Errand):
 
     outcome: Outcome | None = None
 
-    def __init__(self, task: str, timeout: float | None = 30, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        task: str,
+        timeout: float | None = 30,
+        module: str = "tests.sample",
+        **kwargs: Any,
+    ) -> None:
         self.heard: list[tuple[str, dict[str, Any]]] = []
-        path = f"tests.sample.{task}"
+        path = f"{module}.{task}"
         request = {"id": "a", "task": path, "queue": "default", "attempt": 1}
         super().__init__(
             {**request, "timeout": timeout},

@@ -54,6 +54,28 @@ def test_texts_are_cut() -> None:
     assert len(heard[1][1]["line"]) == LOG_LINE_LIMIT
 
 
+def test_a_log_is_cut_where_it_becomes_too_long() -> None:
+    heard = Heard()
+    job = JobContext(id="a", sink=heard, output=1024)
+    for letter in "xyz":
+        job.log(letter * 500)
+    job.log("after")
+    assert [fields["line"] for _kind, fields in heard] == [
+        "x" * 500,
+        "y" * 500,
+        "The log is cut here: it passed 1 KB.",
+    ]
+
+
+def test_a_log_is_measured_in_bytes_and_an_empty_line_is_one() -> None:
+    heard = Heard()
+    job = JobContext(id="a", sink=heard, output=10)
+    job.log("字字字")
+    assert len(heard) == 1
+    job.log("")
+    assert heard[-1][1]["line"].startswith("The log is cut")
+
+
 def test_the_deadline_comes_nearer() -> None:
     job = JobContext(deadline=time.time() + 60)
     left = job.seconds_left()

@@ -167,6 +167,7 @@ def test_a_job_whose_lease_was_lost_is_ended_here(tmp_path: Path) -> None:
     async def script(worker: Worker) -> None:
         await until(lambda: worker.crew.running)
         client().delete(keys.lease("default"))
+        client().hset(keys.job("a"), "ty:exec", "another")
         await worker.heart.beat()
         await until(lambda: not worker.crew.running)
 
@@ -269,7 +270,7 @@ def test_a_late_worker_changes_nothing(tmp_path: Path) -> None:
 
     async def script(worker: Worker) -> None:
         await until(lambda: worker.crew.running)
-        from tasks.broker.upkeep import take_back
+        from tests.engine import take_back
 
         end_leases()
         take_back("default")

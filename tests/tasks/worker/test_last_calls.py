@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks.broker import keys
-from tasks.worker.attempt import Running, limit_of, request_of
+from tasks.worker.attempt import Running, request_of
 from tasks.worker.callbacks import error_told
 from tasks.worker.calls import JobTimedOut, Outcome, ProcessDied, plan
 from tasks.worker.child_process import Errand
@@ -20,37 +20,14 @@ DIED = Outcome("fail", error="ProcessDied", message="it is gone")
 
 
 @pytest.mark.parametrize(
-    ("fields", "limit"),
-    [
-        ({"timeout": 10}, 10),
-        ({"timeout": -1}, None),
-        ({"timeout": -1, "failure_callback_name": "f"}, None),
-        ({"timeout": 10, "failure_callback_name": "f"}, 70),
-        (
-            {
-                "timeout": 10,
-                "success_callback_name": "f",
-                "success_callback_timeout": 5,
-                "failure_callback_name": "f",
-                "failure_callback_timeout": 3,
-            },
-            18,
-        ),
-        (
-            {
-                "timeout": 10,
-                "success_callback_name": "f",
-                "success_callback_timeout": -1,
-            },
-            None,
-        ),
-    ],
+    ("limit", "seconds", "both"), [(10, 60, 70), (10, -1, None), (None, 60, None)]
 )
-def test_a_child_has_time_for_the_job_and_its_callbacks(
-    fields: dict[str, Any], limit: float | None
+def test_a_callback_that_begins_gets_its_own_time(
+    limit: float | None, seconds: float, both: float | None
 ) -> None:
-    claimed = job(**fields)
-    assert limit_of(plan(claimed), claimed) == limit
+    errand = Errand({}, b"", limit, lambda *_end: None, lambda *_words: None)
+    errand.allow(seconds)
+    assert errand.limit == both
 
 
 class Answering:

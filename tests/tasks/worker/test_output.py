@@ -12,7 +12,7 @@ from tasks.broker.attempts import Claimed, Said
 from tasks.broker.engine import Engine
 from tasks.errors import BrokerUnavailable
 from tasks.worker import output as output_module
-from tasks.worker.output import Output
+from tasks.worker.output import AT_ONCE, Output
 from tests.engine import claim, client, push_job
 
 
@@ -33,20 +33,6 @@ class Ears:
 
 def job() -> Claimed:
     return Claimed("a", "e1", "default", 1, "a:e1", ())
-
-
-def test_a_log_is_cut_where_it_becomes_too_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(output_module, "LOG_LIMIT", 25)
-    ears = Ears()
-    output = Output(ears)  # type: ignore[arg-type]
-    hear = partial(output.hear, job())
-    for line in ("x" * 10, "y" * 10, "z" * 10, "after"):
-        hear("log", {"line": line, "at": 0})
-    asyncio.run(output.send())
-    assert ears.lines[:2] == ["x" * 10, "y" * 10]
-    assert ears.lines[2:] == ["The log is cut here: it passed 0 MB."]
 
 
 def test_only_the_latest_progress_is_sent() -> None:
@@ -81,6 +67,48 @@ def test_an_ended_job_s_words_are_sent_before_its_end() -> None:
     output.hear(job(), "log", {"line": "last words", "at": 0})
     asyncio.run(output.ended(job()))
     assert ears.lines == ["last words"]
+
+
+def test_an_end_waits_for_words_that_are_on_their_way() -> None:
+    class SlowEars(Ears):
+        async def say(self, logs: Sequence[Said], progress: Sequence[Said]) -> None:
+            await arrived.wait()
+            await super().say(logs, progress)
+
+    ears, arrived = SlowEars(), asyncio.Event()
+
+    async def main() -> None:
+        output = Output(ears)  # type: ignore[arg-type]
+        output.hear(job(), "log", {"line": "last words", "at": 0})
+        sending = asyncio.create_task(output.send())
+        await asyncio.sleep(0)
+        ended = asyncio.create_task(output.ended(job()))
+        for _turn in range(5):
+            await asyncio.sleep(0)
+        assert not ended.done()
+        arrived.set()
+        await asyncio.gather(ended, sending)
+
+    asyncio.run(main())
+    assert ears.lines == ["last words"]
+
+
+def test_many_lines_are_sent_in_portions_and_in_order() -> None:
+    ears, portions = Ears(), []
+    say = ears.say
+
+    async def counted(logs: Sequence[Said], progress: Sequence[Said]) -> None:
+        portions.append(len(logs))
+        await say(logs, progress)
+
+    ears.say = counted  # type: ignore[method-assign]
+    output = Output(ears)  # type: ignore[arg-type]
+    lines = [str(number) for number in range(2 * AT_ONCE + 1)]
+    for line in lines:
+        output.hear(job(), "log", {"line": line, "at": 0})
+    asyncio.run(output.send())
+    assert portions == [AT_ONCE, AT_ONCE, 1]
+    assert ears.lines == lines
 
 
 def test_lines_and_progress_arrive_in_redis() -> None:
