@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
+from tasks.admission import require_room
 from tasks.broker import jobs as broker_jobs
 from tasks.broker import push as broker_push
 from tasks.errors import JobNotFound, TransitionNotAllowed, WorkerUnreachable
@@ -18,7 +19,7 @@ from tasks.ledger import envelope_of, parents_of, states_of
 from tasks.models import Audit, Job
 from tasks.policy import Actor
 from tasks.registry import Call, registry
-from tasks.states import CANCELABLE, ENDED, RETRYABLE, STOPPABLE, State
+from tasks.states import CANCELABLE, ENDED, RETRYABLE, SET_ASIDE, STOPPABLE, State
 from tasks.submission import submit_call
 
 
@@ -29,6 +30,7 @@ def legal_verbs(job: Job) -> tuple[str, ...]:
         "stop": state in STOPPABLE,
         "cancel": state in CANCELABLE,
         "retry": state in RETRYABLE and not job.unreadable,
+        "mark_failed": state in SET_ASIDE,
         "run_again": state in ENDED and registry.find(job.task) is not None,
     }
     return tuple(verb for verb, legal in verbs.items() if legal)
@@ -73,7 +75,8 @@ def stop(actor: Actor, job_id: str) -> Job:
 def retry(actor: Actor, job_id: str) -> Job:
     """Queue an ended job again: a further attempt under the same id.
 
-    Raises PermissionMissing, JobNotFound, TransitionNotAllowed and BrokerUnavailable.
+    Raises PermissionMissing, JobNotFound, TransitionNotAllowed, BrokerUnavailable, and
+    BrokerFull for one that Redis has forgotten.
     """
     actor.require("retry")
     job = _find(job_id)
@@ -95,7 +98,24 @@ def _push_again(job: Job) -> State:
     if "retry" not in legal_verbs(job):
         raise TransitionNotAllowed(job.id, "retry", job.state)
     parents = parents_of([job.id])[job.id]
-    return broker_push.push([envelope_of(job, parents)], states_of(parents))[0]
+    envelope = envelope_of(job, parents)
+    require_room([envelope])
+    return broker_push.push([envelope], states_of(parents))[0]
+
+
+def mark_failed(actor: Actor, job_id: str) -> Job:
+    """Decide that a job which was set aside shall not run again: it has failed.
+
+    To Redis and RQ it is failed already. Raises PermissionMissing, JobNotFound and
+    TransitionNotAllowed.
+    """
+    actor.require("mark_failed")
+    with transaction.atomic():
+        aside = Job.objects.filter(pk=job_id, state__in=SET_ASIDE)
+        if not aside.update(state=State.FAILED):
+            raise TransitionNotAllowed(job_id, "mark_failed", _find(job_id).state)
+        _audit(actor, "mark_failed", job_id)
+    return _find(job_id)
 
 
 def run_again(actor: Actor, job_id: str, args: Mapping[str, Any] | None = None) -> Job:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from tasks import actions
 from tasks.errors import BrokerUnavailable, TasksError
-from tasks.models import ApiToken, Attempt, Audit, Job, Pause, TaskRecord
+from tasks.models import ApiToken, Attempt, Audit, Job, Pause, Recovery, TaskRecord
 from tasks.policy import PERMISSIONS, Actor
 
 #: Jobs that one action touches at most: each is a call of its own to Redis, and the
@@ -149,6 +149,16 @@ class PauseAdmin(ReadOnlyAdmin):
     )
     list_filter = ("scope",)
     search_fields = ("=target", "=actor")
+
+
+@admin.register(Recovery)
+class RecoveryAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("worker", "host", "pid", "slots", "running"),
+        *("last_seen_at", "noticed_at", "noticed_by", "returned_at"),
+    )
+    list_filter = ("noticed_by",)
+    search_fields = ("=worker", "=host")
 
 
 @admin.register(Audit)

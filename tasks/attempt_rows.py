@@ -21,9 +21,12 @@ ATTEMPT_ENDS = {
     "finished": State.FINISHED.value,
     "failed": State.FAILED.value,
     "stopped": State.STOPPED.value,
+    "quarantined": State.QUARANTINED.value,
     "retrying": State.FAILED.value,
     "lost": State.LOST.value,
     "handedback": State.CANCELED.value,
+    "vanished": State.CANCELED.value,
+    "removed": State.CANCELED.value,
     "superseded": State.LOST.value,
 }
 

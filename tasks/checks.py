@@ -19,14 +19,19 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from tasks import __version__
-from tasks.broker.inspection import RQ_VERSION
+from tasks.broker.inspection import RQ_VERSION, is_loopback
 from tasks.broker.snapshot import QueueDepth, Snapshot, WorkerInfo
 from tasks.conf import get_config
+from tasks.supervisor.folder import PAGES_NAME
 from tasks.text import gettext as _
 from tasks.text import ngettext
 
 #: A process that said nothing for so long is taken as gone.
 SILENCE = timedelta(seconds=30)
+
+#: Seconds by which clocks may differ.
+SKEW_SEEN = 1.0
+SKEW_BAD = 5.0
 
 #: Events that wait for the recorder before pages are noticeably behind, and far behind.
 LAG_SEEN = 5_000
@@ -68,6 +73,20 @@ def check_database() -> Iterator[Finding]:
     else:
         text = _("The database (%(vendor)s) answers and is up to date.")
         yield Finding("database", Level.OK, text % {"vendor": connection.vendor})
+
+
+def check_pages() -> Iterator[Finding]:
+    """Can other machines reach the pages, and read what passes?"""
+    noted = get_config().taskyard_data / PAGES_NAME
+    if not noted.exists():
+        return
+    address = noted.read_text().strip()
+    if not is_loopback(address.rpartition(":")[0].strip("[]")):
+        text = _(
+            "The pages listen to other machines on %(address)s, by plain http: let a"
+            " proxy with TLS stand before them, or start with --host 127.0.0.1."
+        )
+        yield Finding("pages-open", Level.WARNING, text % {"address": address})
 
 
 def check_settings() -> Iterator[Finding]:
@@ -161,12 +180,13 @@ def check_workers(snapshot: Snapshot, now: datetime) -> Iterator[Finding]:
         yield Finding("workers", Level.BAD, text)
     yield from _check_queues(snapshot.queues, live)
     yield from _check_versions(live)
+    yield from _check_hosts(live)
 
 
 def _check_queues(
     queues: Iterable[QueueDepth], live: Iterable[WorkerInfo]
 ) -> Iterator[Finding]:
-    served = {name for worker in live for name in worker.queues}
+    served = {name for one in live if not one.is_quiet for name in one.queues}
     for queue in queues:
         if queue.waiting and queue.name not in served:
             text = ngettext(
@@ -190,6 +210,19 @@ def _check_versions(live: Iterable[WorkerInfo]) -> Iterator[Finding]:
         )
         words = {"others": ", ".join(others), "ours": ", ".join(sorted(ours))}
         yield Finding("versions", Level.WARNING, text % words)
+
+
+def _check_hosts(live: Iterable[WorkerInfo]) -> Iterator[Finding]:
+    ahead = {worker.host: worker.clock_ahead for worker in live}
+    for host, seconds in sorted(ahead.items()):
+        if abs(seconds) >= SKEW_SEEN:
+            text = _(
+                "The clock of %(host)s differs from Redis' by %(seconds)s s, so times on"
+                " pages are wrong: let NTP set it."
+            )
+            words = {"host": host, "seconds": f"{seconds:+.1f}"}
+            level = Level.BAD if abs(seconds) >= SKEW_BAD else Level.WARNING
+            yield Finding("host-clock", level, text % words)
 
 
 def examine_processes(snapshot: Snapshot) -> Iterator[Finding]:

@@ -7,10 +7,12 @@ The sentence, link and button of each are in the template named for its class,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import ClassVar
 
-from tasks.broker.snapshot import WorkerInfo
+from tasks.broker.workers import WorkerInfo
+from tasks.loss_reports import LostWorker
 from tasks.models import Job, Pause
 
 
@@ -31,9 +33,36 @@ class Concern:
 class WorkerLost(Concern):
     kind = "worker_lost"
     icon = "lost"
-    worker: WorkerInfo
+    loss: LostWorker
     silent_for: timedelta | None
-    job: Job | None
+
+
+@dataclass(frozen=True)
+class DataLost(Concern):
+    kind = "data_lost"
+    since: datetime
+
+
+@dataclass(frozen=True)
+class JobsQuarantined(Concern):
+    kind = "jobs_quarantined"
+    icon = "shield"
+    jobs: int
+
+
+@dataclass(frozen=True)
+class JobsHeld(Concern):
+    kind = "jobs_held"
+    icon = "lost"
+    jobs: int
+
+
+@dataclass(frozen=True)
+class ResultsSpooled(Concern):
+    kind = "results_spooled"
+    icon = "warn"
+    workers: int
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -101,6 +130,22 @@ class EvictionOn(Concern):
 
 
 @dataclass(frozen=True)
+class LogOff(Concern):
+    kind = "log_off"
+    is_bad = False
+    icon = "warn"
+
+
+@dataclass(frozen=True)
+class WorkerQuiet(Concern):
+    kind = "worker_quiet"
+    is_bad = False
+    icon = "pause"
+    worker: WorkerInfo
+    quiet_for: timedelta
+
+
+@dataclass(frozen=True)
 class RecorderBehind(Concern):
     kind = "recorder_behind"
     is_bad = False
@@ -135,16 +180,22 @@ class TwoVersions(Concern):
 
 #: From the worst to the least.
 ORDER: tuple[type[Concern], ...] = (
+    DataLost,
     WorkerLost,
     LoopBlocked,
     NoWorker,
     QueueUnserved,
     ProcessMissing,
+    MemoryShort,
+    JobsQuarantined,
+    JobsHeld,
+    ResultsSpooled,
     TaskFailing,
     LongWait,
-    MemoryShort,
     EvictionOn,
+    LogOff,
     RecorderBehind,
+    WorkerQuiet,
     QueuePaused,
     NeverStart,
     TwoVersions,

@@ -5,6 +5,7 @@ Works without Django, so that a worker needs nothing but REDIS_URL and TASKYARD_
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import string
@@ -54,6 +55,8 @@ class Config(BaseSettings):
     taskyard_private_urls: bool = False
     taskyard_hosts: Names = ()
     taskyard_language: str = ""
+    #: Whether a job that its workers died of is set aside after three deaths.
+    taskyard_quarantine: bool = True
     taskyard_data: Path = PROJECT_ROOT / "data"
 
     @field_validator(
@@ -207,3 +210,14 @@ NO_LEDGER = "TASKYARD_NO_LEDGER"
 def has_ledger() -> bool:
     """Say whether this process can write the ledger."""
     return apps.ready and NO_LEDGER not in os.environ
+
+
+def can_use_ledger() -> bool:
+    """Say whether the ledger may be used just here: Django's ORM refuses on a loop."""
+    if not has_ledger():
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False

@@ -68,7 +68,11 @@ def _explain_queued(
             is_bad=True,
             command=f"python manage.py worker --queues {job.queue}",
         )
-    return Reason(join_sentences(_explain_slots(listening), _explain_ahead(job)))
+    awake = [worker for worker in listening if not worker.is_quiet]
+    if not awake:
+        text = _("Every live worker of queue %(queue)s was told to be quiet: wake one.")
+        return Reason(text % {"queue": job.queue}, is_bad=True)
+    return Reason(join_sentences(_explain_slots(awake), _explain_ahead(job)))
 
 
 def _explain_slots(workers: Sequence[WorkerInfo]) -> str:

@@ -27,6 +27,26 @@ class BrokerUnavailable(TasksError):
         super().__init__(_("Redis does not answer: %(reason)s") % {"reason": reason})
 
 
+class BrokerFull(TasksError):
+    """Raised when Redis is too full to take new jobs; nothing was written."""
+
+    def __init__(self, used_bytes: int, max_bytes: int) -> None:
+        self.used_bytes = used_bytes
+        self.max_bytes = max_bytes
+        super().__init__(
+            _(
+                "Redis uses %(used)s of the %(limit)s MB that maxmemory allows, so new"
+                " jobs are refused while those it has go on: raise maxmemory, keep"
+                " results for a shorter time, or submit again when jobs have ended."
+            )
+            % {"used": _megabytes(used_bytes), "limit": _megabytes(max_bytes)}
+        )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1024**2:,.1f}"
+
+
 class TaskNotRegistered(TasksError):
     """Raised when no task has that name."""
 
@@ -161,6 +181,27 @@ class WorkerUnreachable(TasksError):
             )
             % {"id": job_id}
         )
+
+
+class WorkerNotFound(TasksError):
+    """Raised when no worker of that name is registered."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        message = _("There is no worker %(name)s.") % {"name": name}
+        if nearest:
+            guess = _("Did you mean %(nearest)s?") % {"nearest": nearest}
+            message = join_sentences(message, guess)
+        super().__init__(message)
+
+
+class WorkerNotListening(TasksError):
+    """Raised when a worker cannot be told what was asked."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        message = _("Worker %(name)s cannot be told.") % {"name": name}
+        super().__init__(join_sentences(message, reason))
 
 
 class PermissionMissing(TasksError):

@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.db.models.functions import Cast, Substr
 
 from tasks.calls import describe_stored
-from tasks.models import Job, JobQuerySet
+from tasks.models import Attempt, Job, JobQuerySet
 from tasks.states import State
 
 #: Characters of a job's arguments that a list reads; they may be 256 KB.
@@ -72,8 +72,12 @@ def find_jobs(
     task: str = "",
     queue: str = "",
     id_prefix: str = "",
+    lost_by: str = "",
 ) -> JobQuerySet:
-    """Return the jobs that fit, in one state or any of several; empty leaves all."""
+    """Return the jobs that fit, in one state or any of several; empty leaves all.
+
+    `lost_by` is the name of a worker that died while it held them.
+    """
     jobs = Job.objects.all()
     wanted = (*states, state) if state else states
     if wanted:
@@ -82,6 +86,9 @@ def find_jobs(
         jobs = jobs.filter(task=task)
     if queue:
         jobs = jobs.filter(queue=queue)
+    if lost_by:
+        lost = Attempt.objects.filter(worker=lost_by, state=State.LOST)
+        jobs = jobs.filter(pk__in=lost.order_by().values("job_key"))
     return _with_prefix(jobs, id_prefix) if id_prefix else jobs
 
 

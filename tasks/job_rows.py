@@ -23,8 +23,8 @@ from tasks.strict_json import clean_json
 #: Kinds of event that tell of an attempt: that it begins, that it decided the job, or
 #: that the job goes back.
 STARTS = frozenset({"started"})
-ENDS = frozenset({"finished", "failed", "stopped"})
-RETURNS = frozenset({"retrying", "lost", "handedback"})
+ENDS = frozenset({"finished", "failed", "stopped", "quarantined"})
+RETURNS = frozenset({"retrying", "lost", "handedback", "vanished", "removed"})
 TRIES = STARTS | ENDS | RETURNS
 
 #: Columns that a job's last event settles.

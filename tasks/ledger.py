@@ -17,7 +17,8 @@ from tasks.errors import (
     TaskNotRegistered,
 )
 from tasks.models import Dependency, Job
-from tasks.registry import registry
+from tasks.registry import REQUEUE, registry
+from tasks.states import State
 
 #: Rows of jobs that were just submitted.
 ACCEPTED = BulkInsert(
@@ -42,15 +43,16 @@ ACCEPTED = BulkInsert(
     ),
 )
 
+#: What RQ calls the states that only the ledger knows.
+RQ_WORDS = {State.LOST.value: "failed", State.QUARANTINED.value: "failed"}
+
 
 def accept(envelopes: Sequence[Envelope], key: str | None = None) -> str | None:
     """Write the rows of jobs, and one job's idempotency key, in one transaction.
 
-    Returns the id of an earlier job that has the key; then nothing was written. Raises
-    JobExists and IdempotencyConflict, having written nothing.
+    Returns the id of another job that was first with the key; then nothing was written.
+    Raises JobExists and IdempotencyConflict, having written nothing.
     """
-    if key and (earlier := _earlier(envelopes[0], key)):
-        return earlier
     try:
         with _one_transaction(envelopes):
             _write(envelopes, key)
@@ -79,14 +81,15 @@ def _write(envelopes: Sequence[Envelope], key: str | None) -> None:
 
 def _explain(envelope: Envelope, key: str | None, error: IntegrityError) -> str:
     """Say why the row could not be written: another request was first, or the id is used."""
-    if key and (earlier := _earlier(envelope, key)):
+    if key and (earlier := find_earlier(envelope, key)):
         return earlier
     if Job.objects.filter(pk=envelope.id).exists():
         raise JobExists(envelope.id) from error
     raise error
 
 
-def _earlier(envelope: Envelope, key: str) -> str | None:
+def find_earlier(envelope: Envelope, key: str) -> str | None:
+    """Return the id of the job that has the key. Raises IdempotencyConflict."""
     job = Job.objects.filter(task=envelope.task, idempotency_key=key).first()
     if job is None:
         return None
@@ -148,6 +151,7 @@ def envelope_of(job: Job, parents: Sequence[str]) -> Envelope:
         submitted_by=job.submitted_by,
         seq=job.seq,
         attempts=job.attempt_count,
+        on_worker_lost=task.on_worker_lost if task else REQUEUE,
     )
 
 
@@ -161,5 +165,6 @@ def parents_of(job_ids: Sequence[str]) -> dict[str, list[str]]:
 
 
 def states_of(job_ids: Sequence[str]) -> dict[str, str]:
-    """Return the ledger's state of each job that it knows."""
-    return dict(Job.objects.filter(pk__in=job_ids).values_list("id", "state"))
+    """Return the state of each job that the ledger knows, in RQ's words."""
+    states = dict(Job.objects.filter(pk__in=job_ids).values_list("id", "state"))
+    return {job_id: RQ_WORDS.get(state, state) for job_id, state in states.items()}

@@ -14,8 +14,12 @@ PERMISSIONS = {
     "cancel": "tasks.operate_job",
     "stop": "tasks.operate_job",
     "retry": "tasks.operate_job",
+    "mark_failed": "tasks.operate_job",
     "pause": "tasks.operate_job",
     "resume": "tasks.operate_job",
+    "quiet": "tasks.operate_job",
+    "wake": "tasks.operate_job",
+    "stop_worker": "tasks.operate_job",
 }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
@@ -26,6 +28,12 @@ def die_with_parent(parent: int | None = None) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent ended before the call
         os._exit(1)
+
+
+def die_when_memory_ends() -> None:
+    """Have the kernel kill this process, not its worker or Redis, when memory is short."""
+    with contextlib.suppress(OSError):  # there is no /proc
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def see_working_folder() -> None:

@@ -17,6 +17,7 @@ from tasks.conf import get_config
 from tasks.errors import ConfigurationError, InvalidArguments, TaskNotRegistered
 from tasks.process import see_working_folder
 from tasks.signature import Signature
+from tasks.task_limits import checked_memory, checked_output
 from tasks.text import gettext as _
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ DEFAULT_TIMEOUT = 600
 
 #: Seconds before the first retry where a task sets retries and no backoff.
 DEFAULT_BACKOFF = 5.0
+
+#: What becomes of a job whose worker died: it is queued again, it fails, or it waits as
+#: lost for a person. The last two are for what must not run twice.
+REQUEUE, FAIL, HOLD = "requeue", "fail", "hold"
+ON_WORKER_LOST = (REQUEUE, FAIL, HOLD)
 
 BUILTIN_MODULES = (
     "tasks.builtin.files",
@@ -56,9 +62,16 @@ class Task:
     backoff: float = DEFAULT_BACKOFF
     description: str = ""
     tags: tuple[str, ...] = ()
+    #: One of ON_WORKER_LOST.
+    on_worker_lost: str = REQUEUE
+    #: Bytes that a job may hold and that it may log; None: as the worker is told.
+    memory: int | None = None
+    output: int | None = None
     signature: Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.on_worker_lost not in ON_WORKER_LOST:
+            raise ConfigurationError(_unknown_fate(self.name, self.on_worker_lost))
         object.__setattr__(self, "signature", Signature(self.name, self.function))
 
     @property
@@ -74,6 +87,12 @@ class Task:
     @property
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.function)
+
+
+def _unknown_fate(name: str, given: str) -> str:
+    text = _("Task %(name)s: on_worker_lost is %(given)s, and not one of %(expected)s.")
+    expected = ", ".join(ON_WORKER_LOST)
+    return text % {"name": name, "expected": expected, "given": given}
 
 
 @dataclass(frozen=True)
@@ -169,6 +188,9 @@ def task(
     backoff: float = DEFAULT_BACKOFF,
     description: str | None = None,
     tags: Sequence[str] = (),
+    on_worker_lost: str = REQUEUE,
+    memory: int | str | None = None,
+    output: int | str | None = None,
 ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
@@ -177,8 +199,11 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     `timeout` and `backoff` are seconds; `retries` counts tries after the first, each
     `backoff` × 2ⁿ later at most, with full jitter. `description` defaults to the
-    docstring's first line. The function stays callable; its arguments are coerced to its
-    annotations, also under a stock RQ worker.
+    docstring's first line. `on_worker_lost` says what becomes of a job whose worker died:
+    requeue, fail or hold. `memory` is what a job, with the processes that it starts, may
+    hold before it is killed, and `output` what an attempt may log before its log is cut:
+    bytes, or text such as "512M". The function stays callable; its arguments are coerced
+    to its annotations, also under a stock RQ worker.
     """
     if function is None:
         return functools.partial(_register, options)
@@ -201,12 +226,16 @@ def _make_task(
     name: str | None = None,
     description: str | None = None,
     tags: Sequence[str] = (),
+    memory: int | str | None = None,
+    output: int | str | None = None,
     **policy: Any,
 ) -> Task:
-    module = function.__module__
+    name = name or f"{function.__module__}.{function.__qualname__}"
     return Task(
-        name=name or f"{module}.{function.__qualname__}",
+        name=name,
         function=function,
+        memory=checked_memory(name, function, memory),
+        output=checked_output(name, output),
         description=_first_line(function) if description is None else description,
         tags=tuple(tags),
         **policy,

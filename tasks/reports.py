@@ -1,4 +1,4 @@
-"""The read side of the overview, the queues and the workers: frozen and bounded."""
+"""The read side of the overview and the queues: frozen and bounded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SILENCE_LIMIT = timedelta(seconds=30)
 #: Counts stop here; a page shows "100,000+".
 COUNT_CAP = 100_000
 
-#: Rows of the tables of queues and workers.
+#: Rows of the tables of queues, workers and processes.
 MANY_ROWS = 500
 
 
@@ -120,28 +120,6 @@ class QueueRow:
         return timedelta(seconds=self.depth.waiting / self.per_second)
 
 
-@dataclass(frozen=True)
-class WorkerRow:
-    """A worker, the job that it told of last, and the one that blocks its loop."""
-
-    info: WorkerInfo
-    is_alive: bool
-    up_for: timedelta | None
-    job: Job | None
-    blocked_for: timedelta | None
-    blocking_job: Job | None
-    is_odd_version: bool
-
-
-@dataclass(frozen=True)
-class ProcessRow:
-    """A scheduler or recorder, and when it last said that it was well."""
-
-    name: str
-    seen_at: datetime
-    is_alive: bool
-
-
 def read_figures(board: Board, now: datetime) -> Figures:
     done = _count_ended((State.FINISHED,), now - HOUR)
     failed = _count_ended(FAILURES, now - HOUR)
@@ -219,37 +197,3 @@ def queue_names(snapshot: Snapshot) -> list[str]:
     """Return the queues that hold or held something, and those that workers name."""
     known = {queue.name for queue in snapshot.queues}
     return sorted(known.union(*(worker.queues for worker in snapshot.workers)))
-
-
-def read_workers(snapshot: Snapshot) -> list[WorkerRow]:
-    """Return a row for each registered worker: the lost ones first, then by name."""
-    workers = snapshot.workers[:MANY_ROWS]
-    held = {id for w in workers for id in (w.current_job_id, w.blocked_job_id) if id}
-    jobs = Job.objects.in_bulk(held)
-    versions = Counter(worker.version for worker in workers if worker.is_ours)
-    usual = max(versions, key=lambda version: versions[version], default="")
-    rows = [
-        WorkerRow(
-            info=worker,
-            is_alive=worker.is_alive(snapshot.at),
-            up_for=_since(worker.born_at, snapshot.at),
-            job=jobs.get(worker.current_job_id or ""),
-            blocked_for=_since(worker.blocked_since, snapshot.at),
-            blocking_job=jobs.get(worker.blocked_job_id or ""),
-            is_odd_version=worker.is_ours and worker.version != usual,
-        )
-        for worker in workers
-    ]
-    return sorted(rows, key=lambda row: (row.is_alive, row.info.name))
-
-
-def _since(moment: datetime | None, now: datetime) -> timedelta | None:
-    return now - moment if moment else None
-
-
-def read_processes(snapshot: Snapshot) -> list[ProcessRow]:
-    """Return a row for each process that signs `taskyard:liveness`."""
-    return [
-        ProcessRow(name, seen_at, snapshot.at - seen_at <= SILENCE_LIMIT)
-        for name, seen_at in sorted(snapshot.liveness.items())[:MANY_ROWS]
-    ]

@@ -17,6 +17,7 @@ from tasks import pauses, recovery
 from tasks.broker import upkeep
 from tasks.catalog import note_tasks
 from tasks.errors import BrokerUnavailable
+from tasks.reconcile import Reconciler
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +65,12 @@ class Scheduler:
             Chore(self._look_for_queues, QUEUES_EVERY),
             Chore(lambda: upkeep.note_liveness("scheduler"), LIVENESS_EVERY),
             Chore(recovery.requeue_lost_jobs, SWEEP_EVERY),
+            Chore(recovery.note_lost_workers, SWEEP_EVERY),
             Chore(recovery.push_unconfirmed, PUSH_EVERY),
             Chore(pauses.reconcile, RECONCILE_EVERY),
             Chore(self._tidy, TIDY_EVERY),
             Chore(note_tasks, float("inf")),
+            Chore(Reconciler().step, 0.0),
         ]
 
     def run(self) -> None:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from django.db import DatabaseError
+from django.utils import timezone
+
+from tasks.admission import FULL_AT
 from tasks.broker.inspection import ServerFacts, read_server_facts
 from tasks.broker.snapshot import read_snapshot
 from tasks.checks import (
+    SKEW_BAD,
+    SKEW_SEEN,
     Finding,
     Level,
     check_data_folder,
     check_database,
+    check_pages,
     check_settings,
     examine_processes,
 )
 from tasks.errors import BrokerUnavailable
+from tasks.models import Job
 from tasks.text import gettext as _
+from tasks.text import ngettext
 
 #: The core works from here on.
 OLDEST_REDIS = (6, 2)
@@ -27,19 +37,25 @@ SAFE_RELEASES = {
     "Valkey": {(7, 2): 11, (8, 0): 6, (8, 1): 4},
 }
 
-#: Seconds by which the clocks may differ.
-SKEW_SEEN = 1.0
-SKEW_BAD = 5.0
+#: An accepted job that is not in Redis for so long is told of; counted up to a limit.
+UNPUSHED_SEEN = timedelta(seconds=30)
+UNPUSHED_COUNTED = 10_000
 
-#: Shares of the memory that may be used.
-FULL_SEEN = 0.75
-FULL_BAD = 0.92
+#: Shares of maxmemory, and of a machine's memory where there is no maxmemory, at which
+#: it is worth a word, and bad.
+FULL_SEEN, FULL_BAD = 0.70, FULL_AT
+MACHINE_SEEN, MACHINE_BAD = 0.75, 0.92
+
+#: Share of the connections that the server takes.
+CLIENTS_SEEN = 0.80
 
 
 def examine() -> Iterator[Finding]:
     """Look at everything; a Redis that is away is one finding, not the end."""
     yield from check_database()
+    yield from check_accepted()
     yield from check_settings()
+    yield from check_pages()
     yield from check_data_folder()
     try:
         yield from check_server(read_server_facts())
@@ -49,21 +65,33 @@ def examine() -> Iterator[Finding]:
         yield Finding("redis", Level.BAD, text % {"reason": str(error).rstrip(".")})
 
 
+def check_accepted() -> Iterator[Finding]:
+    """Has every job that was accepted reached Redis?"""
+    try:
+        unpushed = Job.objects.unpushed(timezone.now() - UNPUSHED_SEEN)
+        count = unpushed[:UNPUSHED_COUNTED].count()
+    except DatabaseError:  # which check_database tells of
+        return
+    if count:
+        text = ngettext(
+            "%(count)s accepted job waits for room in Redis, or for the scheduler.",
+            "%(count)s accepted jobs wait for room in Redis, or for the scheduler.",
+            count,
+        )
+        yield Finding("accepted", Level.WARNING, text % {"count": f"{count:,}"})
+
+
 def check_server(facts: ServerFacts) -> Iterator[Finding]:
     """Is the server one that jobs are safe in?"""
     text = _("%(server)s answers in %(ms)s ms.")
     words = {"server": facts.name, "ms": f"{facts.answered_in * 1000:.1f}"}
     yield Finding("redis", Level.OK, text % words)
     yield from _check_version(facts)
+    yield from _check_kind(facts)
     yield from _check_keeping(facts)
     yield from _check_memory(facts)
     yield from _check_clock(facts)
-    if facts.is_open:
-        text = _(
-            "Redis listens to other machines and asks for no password: set requirepass,"
-            " or bind it to 127.0.0.1."
-        )
-        yield Finding("redis-open", Level.BAD, text)
+    yield from _check_access(facts)
     if facts.has_stock_scheduler:
         text = _(
             "A stock rqscheduler runs beside ours and takes delayed jobs away from it:"
@@ -92,6 +120,37 @@ def _is_safe(facts: ServerFacts) -> bool:
     return series > max(safe)
 
 
+def _check_kind(facts: ServerFacts) -> Iterator[Finding]:
+    if facts.is_replica:
+        text = _("REDIS_URL names a replica, which takes no jobs: name its primary.")
+        yield Finding("redis-replica", Level.BAD, text)
+    if facts.is_cluster:
+        text = _("REDIS_URL names a Redis Cluster, whose scripts see one key each.")
+        yield Finding("redis-cluster", Level.BAD, text)
+
+
+def _check_access(facts: ServerFacts) -> Iterator[Finding]:
+    if facts.is_open:
+        text = _(
+            "Redis listens to other machines and asks for no password: set requirepass,"
+            " or bind it to 127.0.0.1."
+        )
+        yield Finding("redis-open", Level.BAD, text)
+    if facts.is_plain:
+        text = _(
+            "Jobs travel to Redis unencrypted: use rediss:// where others can listen on"
+            " the network between."
+        )
+        yield Finding("redis-plain", Level.HINT, text)
+    if facts.most_clients and facts.clients >= CLIENTS_SEEN * facts.most_clients:
+        text = _(
+            "Redis has %(count)s of %(most)s connections open and will refuse more:"
+            " raise maxclients."
+        )
+        words = {"count": f"{facts.clients:,}", "most": f"{facts.most_clients:,}"}
+        yield Finding("redis-clients", Level.WARNING, text % words)
+
+
 def _check_keeping(facts: ServerFacts) -> Iterator[Finding]:
     if facts.write_fault:
         text = _(
@@ -104,6 +163,12 @@ def _check_keeping(facts: ServerFacts) -> Iterator[Finding]:
             " appendonly yes."
         )
         yield Finding("redis-log", Level.WARNING, text)
+    elif facts.fsync == "no":
+        text = _(
+            "Redis leaves it to the system when its log reaches the disk, so a power cut"
+            " costs half a minute of jobs: CONFIG SET appendfsync everysec."
+        )
+        yield Finding("redis-fsync", Level.WARNING, text)
     if facts.policy != "noeviction":
         text = _(
             "Redis may throw jobs away when its memory is full (%(policy)s): CONFIG SET"
@@ -114,16 +179,25 @@ def _check_keeping(facts: ServerFacts) -> Iterator[Finding]:
 
 
 def _check_memory(facts: ServerFacts) -> Iterator[Finding]:
+    if not facts.has_limit:
+        text = _(
+            "Redis has no memory limit: set maxmemory, so that new jobs are refused"
+            " before the machine has none left and ends it."
+        )
+        yield Finding("redis-limit", Level.HINT, text)
     if not facts.most_bytes:
         return
     share = facts.used_bytes / facts.most_bytes
-    if share >= FULL_SEEN:
+    limits = (FULL_SEEN, FULL_BAD) if facts.has_limit else (MACHINE_SEEN, MACHINE_BAD)
+    if share >= limits[0]:
         text = _(
-            "Redis uses %(share)s %% of its memory and will refuse jobs when it is"
-            " full: give it more, or keep results for a shorter time."
+            "Redis uses %(share)s %% of its memory, and new jobs are refused from"
+            " %(full)s %% of maxmemory on: give it more, or keep results for a shorter"
+            " time."
         )
-        level = Level.BAD if share >= FULL_BAD else Level.WARNING
-        yield Finding("redis-memory", level, text % {"share": f"{share * 100:.0f}"})
+        words = {"share": f"{share * 100:.0f}", "full": f"{FULL_AT * 100:.0f}"}
+        level = Level.BAD if share >= limits[1] else Level.WARNING
+        yield Finding("redis-memory", level, text % words)
 
 
 def _check_clock(facts: ServerFacts) -> Iterator[Finding]:

@@ -62,6 +62,9 @@ CANCELABLE = WAITING
 STOPPABLE = frozenset({State.STARTED})
 RETRYABLE = ENDED - {State.FINISHED}
 
+#: Ended by the death of workers, and waiting for a person to decide.
+SET_ASIDE = frozenset({State.LOST, State.QUARANTINED})
+
 
 def can_follow(old: State, new: State) -> bool:
     """Say whether a job in `old` may move to `new`."""

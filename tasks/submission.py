@@ -8,74 +8,26 @@ refuses to work), Redis accepts the job and the recorder writes its row.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from tasks.admission import require_room
 from tasks.broker import jobs as broker_jobs
 from tasks.broker import push as broker_push
-from tasks.broker.wire import Envelope, decode_result
-from tasks.conf import has_ledger
-from tasks.errors import (
-    BrokerUnavailable,
-    InvalidOption,
-    JobFailed,
-    JobNotFound,
-    ResultTimeout,
-)
+from tasks.broker.wire import Envelope
+from tasks.conf import can_use_ledger
+from tasks.errors import BrokerUnavailable, InvalidOption
+from tasks.handle import Handle as Handle
 from tasks.options import Options
 from tasks.policy import CODE, Actor
 from tasks.registry import Call, Task, registry
-from tasks.states import ENDED, State
+from tasks.states import State
 from tasks.text import gettext as _
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Handle:
-    """A submitted job, as its submitter holds it."""
-
-    id: str
-    #: False where an idempotency key returned a job that was there before.
-    created: bool = True
-
-    @property
-    def state(self) -> State:
-        """The job's state now. Raises JobNotFound."""
-        try:
-            state = broker_jobs.read_state(self.id)
-        except BrokerUnavailable:
-            state = None
-        return state or State(_ledger_job(self.id).state)
-
-    def result(self, timeout: float | None = None) -> Any:
-        """Wait for the job to end and return what the task returned.
-
-        Raises JobFailed where it ended otherwise, and ResultTimeout after `timeout`
-        seconds (None waits for ever).
-        """
-        try:
-            outcome = broker_jobs.wait_for_outcome(self.id, timeout, self._is_open)
-        except TimeoutError as error:
-            raise ResultTimeout(self.id, timeout or 0) from error
-        if outcome is None:
-            return _ledger_result(self.id)
-        if outcome.state == State.FINISHED:
-            return decode_result(outcome.result)
-        reason = outcome.traceback.strip().rpartition("\n")[2]
-        raise JobFailed(self.id, outcome.state, reason)
-
-    def _is_open(self) -> bool:
-        """Say whether the ledger still expects the job to end. Raises JobNotFound."""
-        return _ledger_job(self.id).state not in ENDED
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return asyncio.to_thread(self.result).__await__()
 
 
 def submit(
@@ -92,7 +44,7 @@ def submit(
     timeout (seconds, -1 for none), tags, idempotency_key, description.
 
     Raises TaskNotRegistered, InvalidArguments, InvalidOption, PayloadTooLarge, JobExists,
-    IdempotencyConflict and PermissionMissing; then nothing was submitted.
+    IdempotencyConflict, BrokerFull and PermissionMissing; then nothing was submitted.
     """
     return submit_call(_make_call(task, args), actor=actor, **options)
 
@@ -118,16 +70,9 @@ def submit_many(
     parents = _parent_states(checked, envelopes)
     if not envelopes:
         return []
-    if not _can_use_ledger():
+    if not can_use_ledger():
         return _submit_to_broker(envelopes, parents, key)
-    # Deferred: the ledger needs Django, which a worker host may not have set up.
-    from tasks.ledger import accept
-
-    earlier = accept(envelopes, key)
-    if earlier:
-        return [Handle(earlier, created=False)]
-    _push_after_commit(envelopes, parents)
-    return [Handle(envelope.id) for envelope in envelopes]
+    return _submit_to_ledger(envelopes, parents, key)
 
 
 def _make_call(task: Any, args: object) -> Call:
@@ -171,6 +116,7 @@ def _shared(task: Task, options: Options, actor: Actor) -> dict[str, Any]:
         "timeout": options.checked_timeout(task),
         "retries": options.checked_retries(task),
         "backoff": options.checked_backoff(task),
+        "on_worker_lost": task.on_worker_lost,
         "at_front": bool(options.at_front),
         "allow_failure": bool(options.allow_failure),
         "depends_on": options.parents(),
@@ -211,7 +157,7 @@ def _parent_states(options: Options, envelopes: Sequence[Envelope]) -> dict[str,
     if not parents:
         return {}
     states: dict[str, str] = {}
-    if _can_use_ledger():
+    if can_use_ledger():
         from tasks.ledger import states_of
 
         states = states_of(parents)
@@ -227,14 +173,21 @@ def _parent_states(options: Options, envelopes: Sequence[Envelope]) -> dict[str,
     return {p: State.FAILED if s in failed else s for p, s in states.items()}
 
 
-def _can_use_ledger() -> bool:
-    if not has_ledger():
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return True
-    return False
+def _submit_to_ledger(
+    envelopes: list[Envelope], parents: Mapping[str, str], key: str | None
+) -> list[Handle]:
+    # Deferred: the ledger needs Django, which a worker host may not have set up.
+    from tasks.ledger import accept, find_earlier
+
+    # A repeat is answered even when there is no room: it brings nothing new.
+    earlier = find_earlier(envelopes[0], key) if key else None
+    if not earlier:
+        require_room(envelopes)
+        earlier = accept(envelopes, key)
+    if earlier:
+        return [Handle(earlier, created=False)]
+    _push_after_commit(envelopes, parents)
+    return [Handle(envelope.id) for envelope in envelopes]
 
 
 def _submit_to_broker(
@@ -245,6 +198,7 @@ def _submit_to_broker(
             "idempotency_key",
             _("needs the ledger: submit from a process that has DATABASE_URL"),
         )
+    require_room(envelopes)
     broker_push.push(envelopes, parents, with_row=True)
     return [Handle(envelope.id) for envelope in envelopes]
 
@@ -265,24 +219,3 @@ def _push(envelopes: list[Envelope], parents: Mapping[str, str]) -> None:
             error,
             extra={"action": "push_deferred"},
         )
-
-
-def _ledger_job(job_id: str) -> Any:
-    if not _can_use_ledger():
-        raise JobNotFound(job_id)
-    from tasks.models import Job
-
-    job = Job.objects.filter(pk=job_id).first()
-    if job is None:
-        raise JobNotFound(job_id)
-    return job
-
-
-def _ledger_result(job_id: str) -> Any:
-    job = _ledger_job(job_id)
-    if job.state != State.FINISHED:
-        raise JobFailed(job_id, job.state, job.message)
-    if job.result_cut:
-        reason = _("its result is no longer kept whole; the ledger has its beginning")
-        raise JobFailed(job_id, job.state, reason)
-    return decode_result(job.result)

@@ -7,7 +7,8 @@ from typing import TypeVar
 import pytest
 from django.utils import translation
 
-from tasks.broker.client import get_client
+from tasks.broker.client import get_client, waits
+from tasks.broker.memory import gauge
 from tests.services import chosen_database
 
 T = TypeVar("T")
@@ -27,6 +28,23 @@ def clean_broker() -> Iterator[None]:
     """Give each test an empty Redis."""
     yield
     get_client().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def fresh_waits() -> Iterator[None]:
+    """Let no test meet a Redis that another one found silent, or full."""
+    yield
+    waits.silent_until = float("-inf")
+    gauge.forget()
+
+
+@pytest.fixture
+def full_redis() -> Iterator[None]:
+    """Have Redis hold more than maxmemory allows, without having to fill it."""
+    get_client().config_set("maxmemory", 1)
+    gauge.forget()
+    yield
+    get_client().config_set("maxmemory", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from tasks.broker.attempts import ClaimAnswer, Claimed, Settlement
 from tasks.broker.client import get_client
 from tasks.broker.engine import Engine
 from tasks.broker.events import Event
+from tasks.broker.losses import sweep
 from tasks.broker.push import push
 from tasks.broker.upkeep import move_due
 from tasks.broker.wire import Envelope
@@ -54,12 +55,13 @@ def claim_all(
     most: int = 9,
     worker: str = "w1",
     paths: Sequence[str] = (),
+    most_lost: int = 0,
 ) -> ClaimAnswer:
     """Claim as a worker of `queues` (default) with that many free slots would."""
     executions = [uuid.uuid4().hex for _ in range(most)]
 
     async def ask(engine: Engine) -> ClaimAnswer:
-        return await engine.claim(sync, coroutines, executions, paths)
+        return await engine.claim(sync, coroutines, executions, paths, most_lost)
 
     return _with_engine(ask, worker, queues or ("default",))
 
@@ -118,6 +120,11 @@ def end_leases(queue: str = "default") -> None:
     """Make every lease of a queue end now, as if its worker had been silent."""
     for member in client().zrange(keys.lease(queue), 0, -1):
         client().zadd(keys.lease(queue), {member: 1})
+
+
+def take_back(queue: str = "default") -> list[str]:
+    """End the attempts whose lease has ended; returns the ids of their jobs."""
+    return [loss.job_id for loss in sweep(queue)]
 
 
 def make_due(job_id: str, key: str = keys.DELAYED) -> None:

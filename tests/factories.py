@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from tasks.models import Attempt, Dependency, Job, Pause
+from tasks.models import Attempt, Dependency, Job, Pause, Recovery
 from tasks.states import ENDED, State
 
 #: How long jobs of tests wait and run.
@@ -85,6 +85,37 @@ def create_attempt(
 def create_pause(queue: str = "default", **fields: Any) -> Pause:
     """Create the row of a paused queue, of which Redis has not heard."""
     return Pause.objects.create(**{"target": queue, "actor": "mara", **fields})
+
+
+def create_recovery(worker: str = "w2", **fields: Any) -> Recovery:
+    """Create the row of a worker that was lost a minute ago, and noticed after 16 s."""
+    last_seen_at = timezone.now() - timedelta(minutes=1)
+    facts = {
+        "host": "vm-4",
+        "pid": 77,
+        "queues": ["default"],
+        "slots": 4,
+        "running": 2,
+        "last_seen_at": last_seen_at,
+        "noticed_at": last_seen_at + timedelta(seconds=16),
+    }
+    return Recovery.objects.create(**{"worker": worker, **facts, **fields})
+
+
+def lose_job(job: Job, worker: str = "w2", **fields: Any) -> Attempt:
+    """Create the attempt of `job` that ended with its worker."""
+    return create_attempt(
+        job,
+        **{
+            "state": State.LOST,
+            "worker": worker,
+            "host": "vm-4",
+            "ended_at": timezone.now() - timedelta(seconds=40),
+            "error": "WorkerLost",
+            "message": f"worker {worker} stopped answering",
+            **fields,
+        },
+    )
 
 
 def create_user(

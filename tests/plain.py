@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 _arrived = 0
@@ -25,3 +26,9 @@ async def meet(size: int) -> None:
 def note_stop(job: Any, connection: Any) -> None:
     """A callback that leaves its word in the job's hash."""
     connection.hset(job.key, "told", "stop")
+
+
+def note_late(job: Any, connection: Any, _result: object) -> None:
+    """A callback that takes its time."""
+    time.sleep(0.5)
+    connection.hset(job.key, "told", "late")

@@ -98,6 +98,32 @@ def own_pid() -> int:
 
 
 @task
+def own_parents() -> list[int]:
+    """Say which process runs this, its parent, and the parent of that."""
+    stat = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2]
+    return [os.getpid(), os.getppid(), int(stat.split()[1])]
+
+
+@task
+async def own_pid_async() -> int:
+    """Say which process runs this coroutine."""
+    return os.getpid()
+
+
+@task
+def kill_parent() -> None:
+    """Kill the process that started this one with -9, and die with it."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(3600)
+
+
+@task
+async def kill_self_async() -> None:
+    """Kill the process that runs this coroutine with -9."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task
 def sleep_long() -> None:
     """Sleep for an hour."""
     time.sleep(3600)

@@ -177,6 +177,22 @@ def test_a_script_names_every_key_that_it_uses(path: Path) -> None:
     assert {key for key in lua_keys(path.read_text()) if key not in known} == set()
 
 
+#: Commands that a full Redis refuses, as redis-py names them.
+TAKES_MEMORY = "set|setex|hset|hincrby|incr|sadd|zadd|lpush|rpush|xgroup_create"
+
+
+def test_what_must_work_in_a_full_redis_is_written_by_scripts() -> None:
+    """Plain writes are refused at maxmemory, and in a MULTI every command is; only the
+    lines of logs may be lost (XADD)."""
+    plain = rf"(client|pipeline)(\(\))?\.({TAKES_MEMORY})\("
+    found = {
+        name_of(path)
+        for path in python_files("tasks/broker")
+        if re.search(rf"{plain}|transaction=True|\.pipeline\(\)", path.read_text())
+    }
+    assert found == set()
+
+
 # Templates: a strict content security policy, and nothing that is not escaped.
 
 

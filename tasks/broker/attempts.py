@@ -31,6 +31,8 @@ _RARE = (
     "failure_callback_timeout",
     "stopped_callback_timeout",
     "enqueued_at",
+    "deaths",
+    "solo",
 )
 CLAIMED_FIELDS = _COMMON + _RARE
 
@@ -51,6 +53,16 @@ class Claimed:
     member: str
     #: The hash's fields in the order of CLAIMED_FIELDS, None where there is none.
     values: Sequence[bytes | None] = field(repr=False)
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether a worker died while it had an earlier attempt."""
+        return bool(self.raw("deaths"))
+
+    @property
+    def runs_solo(self) -> bool:
+        """Whether workers died of it so often that it must run alone."""
+        return self.raw("solo") == self.execution.encode()
 
     def raw(self, name: str) -> bytes:
         """Return a field named in CLAIMED_FIELDS, b"" where there is none."""
@@ -88,7 +100,8 @@ class Settlement:
     """The end of one attempt."""
 
     job: Claimed
-    #: finish, fail, stop, handback, or after a returned `rq.Retry`: again, exceeded.
+    #: finish, fail, stop, quarantine or handback; after a returned `rq.Retry` again or
+    #: exceeded.
     verb: str
     started: float
     #: The return value as JSON; for pickled jobs, and after a `Retry`, see `packed`.
@@ -120,7 +133,7 @@ class Settlement:
 
     def _result(self) -> tuple[Value, Value]:
         """Return RQ's field of the result, and the job's `exc_info`."""
-        if self.verb in ("fail", "stop"):
+        if self.verb in ("fail", "stop", "quarantine"):
             exc_info, exc_string = pack_traceback(self.traceback)
             return exc_string, exc_info
         return self.packed or pack_result(self.result), b""

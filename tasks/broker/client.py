@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,11 +16,16 @@ from redis.retry import Retry
 
 from tasks.conf import get_config
 from tasks.errors import BrokerUnavailable
+from tasks.text import gettext as _
 
 #: Seconds to wait for a connection and for an answer. redis-py 8.1's own defaults wait
 #: up to 59 s and send a push again, so both are chosen here.
 CONNECT_TIMEOUT = 0.5
 ANSWER_TIMEOUT = 2.0
+
+#: Seconds for which nobody waits again for a Redis that did not answer in time: a page
+#: that asks it five times waits for it once.
+SILENT_FOR = 1.0
 
 #: What redis-py raises when Redis is away, slow, full or still loading its log.
 REDIS_ERRORS = (redis.RedisError, OSError)
@@ -33,10 +40,30 @@ def connection_options(answer_timeout: float | None = ANSWER_TIMEOUT) -> dict[st
     }
 
 
+@dataclass
+class Waits:
+    """How long this process waits for an answer, and when it last did in vain."""
+
+    answer_timeout: float = ANSWER_TIMEOUT
+    silent_until: float = float("-inf")
+
+    def note_silence(self) -> None:
+        self.silent_until = time.monotonic() + SILENT_FOR
+
+    def refuse_while_silent(self) -> None:
+        """Raise BrokerUnavailable where somebody waited in vain a moment ago."""
+        if time.monotonic() < self.silent_until:
+            raise BrokerUnavailable(_("it gave no answer a moment ago"))
+
+
+waits = Waits()
+
+
 @cache
 def get_client() -> redis.Redis:
     """Return this process's client: bounded waits, no retries."""
-    return redis.Redis.from_url(get_config().broker_url(), **connection_options())
+    options = connection_options(waits.answer_timeout)
+    return redis.Redis.from_url(get_config().broker_url(), **options)
 
 
 def make_async_client(
@@ -51,9 +78,16 @@ def make_async_client(
 
 
 @contextmanager
-def broker_errors() -> Iterator[None]:
-    """Raise what redis-py raises as BrokerUnavailable."""
+def broker_errors(*, must_try: bool = False) -> Iterator[None]:
+    """Raise what redis-py raises as BrokerUnavailable.
+
+    For a moment after a timeout that is raised at once, except where one `must_try`.
+    """
+    if not must_try:
+        waits.refuse_while_silent()
     try:
         yield
     except REDIS_ERRORS as error:
+        if isinstance(error, (redis.TimeoutError, TimeoutError)):
+            waits.note_silence()
         raise BrokerUnavailable(error) from error

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from typing import Any
 
 import redis.exceptions
+from redis.exceptions import OutOfMemoryError
 
 from tasks.broker import keys
 from tasks.broker.attempts import (
@@ -23,7 +24,10 @@ from tasks.broker.attempts import (
     as_bytes,
     claimed_from,
 )
+from tasks.broker.channel import listen
 from tasks.broker.client import REDIS_ERRORS, make_async_client
+from tasks.broker.entries import departure, idleness, registration
+from tasks.broker.leases import find_leases
 from tasks.broker.scripts import (
     Invocation,
     Value,
@@ -31,6 +35,7 @@ from tasks.broker.scripts import (
     script,
     send_async,
 )
+from tasks.broker.writes import write_async
 from tasks.errors import BrokerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -44,8 +49,8 @@ WIP_FOR = 90
 #: Seconds that one wait for work blocks.
 WAIT_FOR = 5
 
-#: Seconds that stock readers keep a worker that stopped beating (RQ: worker_ttl + 60).
-WORKER_TTL = 480
+#: Seconds between two looks for work in a Redis that is too full to be waited on.
+FULL_PAUSE = 0.1
 
 #: Leases renewed, and heartbeats written, by one call, and seconds over which those of
 #: many jobs are spread: a new job must not wait behind them.
@@ -81,13 +86,16 @@ class Engine:
         async_slots: int,
         executions: Sequence[str],
         coroutines: Collection[str] = (),
+        most_lost: int = 0,
     ) -> ClaimAnswer:
         """Take up to as many jobs as there are slots of their kind and executions.
 
-        `coroutines` are dotted paths by which stock clients' coroutines are known.
+        `coroutines` are dotted paths by which stock clients' coroutines are known. Of
+        jobs that a worker died of before, `most_lost` are taken at most; 0 is for a
+        worker that makes no difference between them and others.
         """
         args: list[Value] = [self.worker, self.host, LEASE_FOR, WIP_FOR]
-        args += [sync_slots, async_slots, len(self.queues), *self.queues]
+        args += [sync_slots, async_slots, most_lost, len(self.queues), *self.queues]
         args += [len(coroutines), *coroutines, *executions]
         with _translated():
             answer = await invoke_async(self._client, "claim", (), args)
@@ -104,12 +112,26 @@ class Engine:
         """Block until the queue holds a job, WAIT_FOR seconds at most; it stays there."""
         key = keys.queue(queue)
         with _translated():
-            found = await self._waiting.blmove(key, key, WAIT_FOR, "LEFT", "LEFT")
+            try:
+                found = await self._waiting.blmove(key, key, WAIT_FOR, "LEFT", "LEFT")
+            except OutOfMemoryError:  # it might take memory; the claim does not
+                await asyncio.sleep(FULL_PAUSE)
+                return False
         return found is not None
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[str]:
-        """End attempts by one call; returns the new states, 'superseded' or 'broken: …'."""
-        args: list[Value] = [self.worker, self.host]
+    async def held_by(self, executions: Collection[str]) -> list[Claimed]:
+        """Return the jobs of which Redis says that these executions hold them."""
+        with _translated():
+            return await find_leases(self._client, self.queues, executions)
+
+    async def settle(
+        self, settlements: Sequence[Settlement], worker: str = "", host: str = ""
+    ) -> list[str]:
+        """End attempts by one call; returns the new states, 'superseded' or 'broken: …'.
+
+        They are this worker's, unless another one is named that ran them.
+        """
+        args: list[Value] = [worker or self.worker, host or self.host]
         for settlement in settlements:
             args += settlement.arguments()
         with _translated():
@@ -140,37 +162,20 @@ class Engine:
 
     async def register(self, facts: dict[Any, Any]) -> None:
         """Write the worker as RQ does, anew each time: Redis may have lost it."""
-        key = keys.worker(self.worker)
+        args = registration(facts, self.queues, _PASSING - facts.keys())
         with _translated():
-            async with self._client.pipeline(transaction=True) as pipeline:
-                pipeline.hset(key, mapping=facts)
-                pipeline.hdel(key, *({"death", "current_job"} - facts.keys()))
-                pipeline.expire(key, WORKER_TTL)
-                pipeline.sadd(keys.WORKERS, key)
-                for queue in self.queues:
-                    pipeline.sadd(keys.queue_workers(queue), key)
-                await pipeline.execute()
+            key = keys.worker(self.worker)
+            await invoke_async(self._client, "register", (key,), args)
 
     async def note_idle(self) -> None:
         """Say in RQ's terms that no job runs."""
-        key = keys.worker(self.worker)
         with _translated():
-            async with self._client.pipeline(transaction=True) as pipeline:
-                pipeline.hset(key, "state", "idle")
-                pipeline.hdel(key, "current_job")
-                await pipeline.execute()
+            await write_async(self._client, idleness(self.worker))
 
     async def deregister(self, died_at: str) -> None:
-        key = keys.worker(self.worker)
         with _translated():
-            async with self._client.pipeline(transaction=True) as pipeline:
-                pipeline.srem(keys.WORKERS, key)
-                for queue in self.queues:
-                    pipeline.srem(keys.queue_workers(queue), key)
-                pipeline.hset(key, "death", died_at)
-                pipeline.expire(key, 60)
-                pipeline.execute_command("PUBLISH", keys.LIVE, '{"kind": "worker"}')
-                await pipeline.execute()
+            gone = departure(self.worker, self.queues, died_at)
+            await write_async(self._client, gone)
 
     async def release_children(self) -> bool:
         """Release children of parents that had many; say whether some are left."""
@@ -203,22 +208,17 @@ class Engine:
                 }.values():
                     change = {"kind": "progress", "job": job.id, "queue": job.queue}
                     pipeline.publish(keys.LIVE, json.dumps(change))
-                await pipeline.execute()
+                answers = await pipeline.execute(raise_on_error=False)
+            _raise_unless_full(answers)
 
     async def commands(self) -> AsyncIterator[dict[str, Any]]:
         """Yield RQ's commands to this worker, until the connection breaks."""
-        async with make_async_client(None) as client:
-            pubsub = client.pubsub(ignore_subscribe_messages=True)
-            with _translated():
-                await pubsub.subscribe(keys.worker_commands(self.worker), keys.CONTROL)
-                while True:
-                    message = await pubsub.get_message(timeout=WAIT_FOR)
-                    if message is None:
-                        await pubsub.ping()
-                    elif message["type"] == "message":
-                        command = _parse_command(message["data"])
-                        if command:
-                            yield command
+        with _translated():
+            own = keys.worker_commands(self.worker)
+            async for message in listen(own, keys.CONTROL):
+                command = _parse_command(message)
+                if command:
+                    yield command
 
 
 def _pause(jobs: int, at_once: int, within: float) -> float:
@@ -238,6 +238,16 @@ def _by_queue(
         yield from pieces.items()
 
 
+def _raise_unless_full(answers: Sequence[Any]) -> None:
+    """Raise what went wrong; lines that a full Redis refused are dropped."""
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    refused = [error for error in errors if isinstance(error, OutOfMemoryError)]
+    if len(errors) > len(refused):
+        raise next(error for error in errors if error not in refused)
+    if refused:
+        logger.warning("%s log lines are dropped: Redis is full", len(refused))
+
+
 class _translated(contextlib.AbstractContextManager[None]):
     """Raise what redis-py raises as BrokerUnavailable."""
 
@@ -247,6 +257,9 @@ class _translated(contextlib.AbstractContextManager[None]):
         if isinstance(error, REDIS_ERRORS) and not isinstance(error, _OURS):
             raise BrokerUnavailable(error) from error
 
+
+#: Fields of a worker's entry that are only there while they say something.
+_PASSING = {"death", "current_job", "ty:quiet"}
 
 _OURS = (redis.exceptions.DataError,)
 

@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, connection_options
+from tasks.broker.writes import Command, write
 from tasks.conf import get_config
 
 #: Events in one batch: enough for the start and the end of most jobs to meet in it.
@@ -80,6 +81,7 @@ class EventReader:
         self._client.set_response_callback("XAUTOCLAIM", _keep)
         self._claim_from = b"0-0"
         self._claimed_at = float("-inf")
+        self._had_group = False
 
     def read(self, wait: float = WAIT_FOR) -> list[Event]:
         """Return the next events, [] when none came within `wait` seconds.
@@ -88,29 +90,32 @@ class EventReader:
         """
         with broker_errors():
             try:
-                return self._abandoned() or self._new(wait)
+                events = self._abandoned() or self._new(wait)
             except ResponseError as error:
                 if not str(error).startswith("NOGROUP"):
                     raise
                 self._make_group()
                 return []
+            self._had_group = True
+            return events
 
     def acknowledge(self, events: Sequence[Event]) -> None:
         """Drop recorded events. Raises BrokerUnavailable; they then come again."""
         for start in range(0, len(events), AT_ONCE):
             entries = [event.entry for event in events[start : start + AT_ONCE]]
-            with broker_errors(), self._client.pipeline(transaction=True) as pipeline:
-                pipeline.xack(keys.EVENTS, keys.EVENTS_GROUP, *entries)
-                pipeline.xdel(keys.EVENTS, *entries)
-                pipeline.execute()
+            read: Command = ("XACK", keys.EVENTS, keys.EVENTS_GROUP, *entries)
+            # Not by MULTI, into which a full Redis takes no command at all.
+            with broker_errors():
+                write([read, ("XDEL", keys.EVENTS, *entries)], self._client)
 
     def _make_group(self) -> None:
+        made = ("XGROUP", "CREATE", keys.EVENTS, keys.EVENTS_GROUP, "0", "MKSTREAM")
+        # Where there was one before, the stream is gone, and with it events.
+        lost = [("DEL", keys.EPOCH)] if self._had_group else []
         try:
-            self._client.xgroup_create(
-                keys.EVENTS, keys.EVENTS_GROUP, "0", mkstream=True
-            )
+            write([made, *lost], self._client)
         except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
+            if "BUSYGROUP" not in str(error):
                 raise
 
     def _new(self, wait: float) -> list[Event]:

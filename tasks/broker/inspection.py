@@ -36,6 +36,8 @@ class ServerFacts:
     clock_ahead: float
     policy: str
     has_log: bool
+    #: When the append-only file is written through to the disk.
+    fsync: str
     #: What keeps the server from accepting writes, '' for nothing.
     write_fault: str
     used_bytes: int
@@ -44,6 +46,15 @@ class ServerFacts:
     has_limit: bool
     #: Whether other machines can reach the server without a password.
     is_open: bool
+    #: Whether jobs travel to it through a network as everybody there can read them.
+    is_plain: bool
+    #: Whether it only copies another server, and takes no writes.
+    is_replica: bool
+    #: Whether it is a part of a Redis Cluster.
+    is_cluster: bool
+    clients: int
+    #: 0: unknown.
+    most_clients: int
     has_stock_scheduler: bool
 
     @property
@@ -69,11 +80,17 @@ def read_server_facts() -> ServerFacts:
         clock_ahead=seconds + micros / 1e6 - (asked_at + took / 2),
         policy=str(info.get("maxmemory_policy", "")),
         has_log=bool(info.get("aof_enabled")),
+        fsync=config.get("appendfsync", ""),
         write_fault=_write_fault(info, config),
         used_bytes=int(info.get("used_memory", 0)),
         most_bytes=limit or int(info.get("total_system_memory", 0)),
         has_limit=limit > 0,
         is_open=_is_open(config),
+        is_plain=_is_plain(),
+        is_replica=info.get("role") == "slave",
+        is_cluster=bool(info.get("cluster_enabled")),
+        clients=int(info.get("connected_clients", 0)),
+        most_clients=int(info.get("maxclients", 0)),
         has_stock_scheduler=has_stock_scheduler,
     )
 
@@ -81,7 +98,9 @@ def read_server_facts() -> ServerFacts:
 def _read_config(client: redis.Redis) -> Mapping[str, str]:
     try:
         found: Any = client.config_get("bind", "requirepass", "protected-mode", "port")
-        saving: Any = client.config_get("stop-writes-on-bgsave-error", "save")
+        saving: Any = client.config_get(
+            "stop-writes-on-bgsave-error", "save", "appendfsync"
+        )
     except redis.ResponseError:  # managed services keep their settings to themselves
         return {}
     return {str(key): str(value) for key, value in {**found, **saving}.items()}
@@ -106,14 +125,20 @@ def _is_open(config: Mapping[str, str]) -> bool:
     if url.password or config.get("requirepass"):
         return False
     if not config:
-        return bool(url.hostname and not _is_loopback(url.hostname))
+        return bool(url.hostname and not is_loopback(url.hostname))
     addresses = [address.lstrip("-") for address in config.get("bind", "").split()]
-    is_local = addresses and all(map(_is_loopback, addresses))
+    is_local = addresses and all(map(is_loopback, addresses))
     is_closed = config.get("port") == "0" or config.get("protected-mode") == "yes"
     return not (is_local or is_closed)
 
 
-def _is_loopback(address: str) -> bool:
+def _is_plain() -> bool:
+    url = urlsplit(get_config().broker_url())
+    return url.scheme == "redis" and not is_loopback(url.hostname or "localhost")
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether only this machine can reach an address."""
     return address in ("localhost", "::1") or address.startswith("127.")
 
 

@@ -25,7 +25,10 @@ LIVE = "taskyard:live"
 CONTROL = "taskyard:control"
 #: Hash of scope:target to the second it ends, "" for never; claims read it.
 PAUSES = "taskyard:pauses"
+#: Random text that stands there as long as the data does.
 EPOCH = "taskyard:epoch"
+#: Set of jobs whose entry in a queue or lease was dropped because their hash was gone.
+MISSING = "taskyard:missing"
 #: Hash of process kind:name to the second it last said it was well.
 LIVENESS = "taskyard:liveness"
 

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.broker import keys
-from tasks.broker.client import broker_errors, get_client, make_async_client
+from tasks.broker.channel import listen
+from tasks.broker.client import broker_errors, get_client
 
 #: Jobs named in one message; a larger batch is told as "many".
 NAMED = 200
-
-#: Seconds after which a silent connection is tested.
-QUIET = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,17 +39,10 @@ def announce(changed: Iterable[tuple[str, str]]) -> None:
 
 async def changes() -> AsyncIterator[Change]:
     """Yield changes as they come, until the connection breaks (BrokerUnavailable)."""
-    async with make_async_client(None) as client:
-        pubsub = client.pubsub(ignore_subscribe_messages=True)
-        with broker_errors():
-            await pubsub.subscribe(keys.LIVE)
-            while True:
-                message = await pubsub.get_message(timeout=QUIET)
-                if message is None:
-                    await pubsub.ping()
-                elif message["type"] == "message":
-                    for change in _parse(message["data"]):
-                        yield change
+    with broker_errors():
+        async for message in listen(keys.LIVE):
+            for change in _parse(message):
+                yield change
 
 
 def _parse(data: bytes) -> list[Change]:

@@ -9,6 +9,7 @@ from typing import Any
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.live import announce
+from tasks.broker.writes import Command, write
 
 #: Tells workers to claim anew, also from queues that they had stopped watching.
 LOOK = json.dumps({"command": "look"})
@@ -26,13 +27,13 @@ def write_pauses(changed: Mapping[str, str], gone: Collection[str]) -> None:
 
     Raises BrokerUnavailable.
     """
-    with broker_errors(), get_client().pipeline() as pipeline:
-        for field, ends in changed.items():
-            pipeline.hset(keys.PAUSES, _raw(field), ends)
-        if gone:
-            pipeline.hdel(keys.PAUSES, *map(_raw, gone))
-        pipeline.publish(keys.CONTROL, LOOK)
-        pipeline.execute()
+    told: list[Command] = [
+        ("HSET", keys.PAUSES, _raw(field), ends) for field, ends in changed.items()
+    ]
+    if gone:
+        told.append(("HDEL", keys.PAUSES, *map(_raw, gone)))
+    with broker_errors():
+        write([*told, ("PUBLISH", keys.CONTROL, LOOK)])
     announce([("", "")])
 
 

@@ -70,7 +70,7 @@ def _what_is_shared(envelope: Envelope) -> tuple[Any, ...]:
     one = envelope
     hash_fields = (one.queue, one.task, one.kind, one.timeout, one.retries, one.backoff)
     order = (one.at_front, one.allow_failure, list(one.depends_on))
-    return *hash_fields, *order, one.seq, one.attempts
+    return *hash_fields, *order, one.seq, one.attempts, one.on_worker_lost
 
 
 def _shared_args(job: Envelope, parent_states: Mapping[str, str]) -> list[Value]:

@@ -8,7 +8,8 @@ from typing import Any
 from tasks.broker import keys
 from tasks.broker.attempts import Claimed
 from tasks.broker.client import broker_errors, get_client
-from tasks.broker.engine import LEASE_FOR, RENEW_AT_ONCE, WORKER_TTL
+from tasks.broker.engine import LEASE_FOR, RENEW_AT_ONCE
+from tasks.broker.entries import registration
 from tasks.broker.scripts import invoke
 
 
@@ -18,16 +19,13 @@ def renew_blocking(jobs: Sequence[Claimed]) -> None:
         members = [job.member for job in jobs if job.queue == queue]
         for start in range(0, len(members), RENEW_AT_ONCE):
             chunk = members[start : start + RENEW_AT_ONCE]
-            with broker_errors():
+            with broker_errors(must_try=True):
                 zsets = (keys.lease(queue), keys.wip(queue))
                 invoke(get_client(), "renew", zsets, (LEASE_FOR, *chunk))
 
 
 def report_block(worker: str, facts: dict[Any, Any]) -> None:
     """Write into a worker's entry what its loop does not. Raises BrokerUnavailable."""
-    key = keys.worker(worker)
-    with broker_errors(), get_client().pipeline(transaction=True) as pipeline:
-        pipeline.hset(key, mapping=facts)
-        pipeline.expire(key, WORKER_TTL)
-        pipeline.publish(keys.LIVE, '{"kind": "worker"}')
-        pipeline.execute()
+    with broker_errors():
+        invoke(get_client(), "register", (keys.worker(worker),), registration(facts))
+        get_client().publish(keys.LIVE, '{"kind": "worker"}')

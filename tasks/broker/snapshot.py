@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.logs import LogLine, read_log, tail_log
 from tasks.broker.wire import parse_date
+from tasks.broker.workers import WorkerInfo, parse_worker
 
 __all__ = [
     "LogLine",
@@ -26,15 +26,6 @@ __all__ = [
     "read_snapshot",
     "tail_log",
 ]
-
-#: A worker beats every 5 s; after three missed beats it counts as lost.
-LOST_AFTER = timedelta(seconds=15)
-
-#: Seconds of lag from which a worker's loop counts as slow.
-SLOW_LOOP = 0.25
-
-#: Stock RQ workers beat when idle only every 405 s at worst.
-STOCK_LOST_AFTER = timedelta(seconds=480)
 
 
 @dataclass(frozen=True)
@@ -58,49 +49,6 @@ class QueueDepth:
     deferred: int
     oldest_id: str | None
     oldest_enqueued_at: datetime | None
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    name: str
-    host: str
-    pid: int
-    queues: tuple[str, ...]
-    #: idle, busy or suspended.
-    state: str
-    born_at: datetime | None
-    last_heartbeat: datetime | None
-    version: str
-    concurrency: int
-    running: int
-    current_job_id: str | None
-    successful: int
-    failed: int
-    rss_bytes: int
-    #: Seconds by which sleeps on the loop ended late: the worst and the mean since the
-    #: last beat, and the worst of the last minute.
-    loop_lag: float = 0.0
-    loop_lag_mean: float = 0.0
-    loop_lag_minute: float = 0.0
-    #: Since when the loop has not come round, and the job that keeps it, where known.
-    blocked_since: datetime | None = None
-    blocked_job_id: str | None = None
-    blocked_task: str = ""
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether what runs on the loop was held up visibly within the last minute."""
-        return self.loop_lag_minute >= SLOW_LOOP
-
-    @property
-    def is_ours(self) -> bool:
-        return self.version.startswith("taskyard ")
-
-    def is_alive(self, now: datetime) -> bool:
-        if self.last_heartbeat is None:
-            return False
-        limit = LOST_AFTER if self.is_ours else STOCK_LOST_AFTER
-        return now - self.last_heartbeat <= limit
 
 
 @dataclass(frozen=True)
@@ -151,7 +99,7 @@ def read_snapshot() -> Snapshot:
         datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
         _health(info),
         tuple(depths),
-        tuple(_worker(key, fields) for key, fields in hashes if fields),
+        tuple(parse_worker(key, fields) for key, fields in hashes if fields),
         delayed,
         lag,
         {_text(name): _seconds(value) for name, value in liveness.items()},
@@ -212,33 +160,6 @@ def product_of(info: Mapping[str, Any]) -> str:
     return "Valkey" if "valkey_version" in info else "Redis"
 
 
-def _worker(key: bytes, raw: Mapping[bytes, bytes]) -> WorkerInfo:
-    fields = {_text(name): _text(value) for name, value in raw.items()}
-    queues = fields.get("queues", "")
-    return WorkerInfo(
-        name=_text(key).removeprefix(keys.worker("")),
-        host=fields.get("hostname", ""),
-        pid=int(_number(fields, "pid")),
-        queues=tuple(queue for queue in queues.split(",") if queue),
-        state=fields.get("state", ""),
-        born_at=parse_date(fields.get("birth", "")),
-        last_heartbeat=parse_date(fields.get("last_heartbeat", "")),
-        version=fields.get("version", ""),
-        concurrency=int(_number(fields, "ty:concurrency", 1)),
-        running=int(_number(fields, "ty:running")),
-        current_job_id=fields.get("current_job") or None,
-        successful=int(_number(fields, "successful_job_count")),
-        failed=int(_number(fields, "failed_job_count")),
-        rss_bytes=int(_number(fields, "ty:rss")),
-        loop_lag=_number(fields, "ty:loop_lag"),
-        loop_lag_mean=_number(fields, "ty:loop_lag_mean"),
-        loop_lag_minute=_number(fields, "ty:loop_lag_minute"),
-        blocked_since=_moment(_number(fields, "ty:blocked_since")),
-        blocked_job_id=fields.get("ty:blocked_job") or None,
-        blocked_task=fields.get("ty:blocked_task", ""),
-    )
-
-
 def read_progress(job_ids: Iterable[str]) -> dict[str, Progress]:
     """Return how far running jobs are, where they said so. Raises BrokerUnavailable."""
     ids = list(job_ids)
@@ -274,18 +195,3 @@ def _text(value: bytes) -> str:
 
 def _seconds(value: bytes) -> datetime:
     return datetime.fromtimestamp(float(value), UTC)
-
-
-def _moment(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC) if seconds else None
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _number(fields: Mapping[str, str], name: str, default: float = 0) -> float:
-    try:
-        number = float(fields.get(name) or default)
-    except ValueError:
-        return default
-    return number if math.isfinite(number) else default

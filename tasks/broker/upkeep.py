@@ -1,4 +1,4 @@
-"""What the scheduler asks of Redis: due jobs, dead workers' jobs, forgotten entries."""
+"""What the scheduler asks of Redis: due jobs, forgotten entries, signs of life."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.engine import LEASE_FOR
 from tasks.broker.scripts import invoke
+from tasks.broker.writes import write
 
-#: Jobs moved, or taken back, by one call: no call may hold Redis for long.
+#: Jobs moved by one call: no call may hold Redis for long.
 AT_ONCE = 100
 
 
@@ -39,13 +40,6 @@ def move_due(queues: list[str]) -> tuple[int, float | None]:
         if due:
             nexts.append(float(due))
     return moved, min(nexts, default=None)
-
-
-def take_back(queue: str) -> list[str]:
-    """Queue again what dead workers held of one queue. Raises BrokerUnavailable."""
-    with broker_errors():
-        ids = invoke(get_client(), "sweep", (), (queue, AT_ONCE))
-    return [job_id.decode() for job_id in ids]
 
 
 def server_is_young() -> bool:
@@ -82,7 +76,7 @@ def note_liveness(kind: str) -> None:
     """Say that this process is well. Raises BrokerUnavailable."""
     name = f"{kind}:{socket.gethostname()}:{os.getpid()}"
     with broker_errors():
-        get_client().hset(keys.LIVENESS, name, f"{time.time():.3f}")
+        write([("HSET", keys.LIVENESS, name, f"{time.time():.3f}")])
 
 
 def forget_liveness(kind: str) -> None:

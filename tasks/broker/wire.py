@@ -28,6 +28,9 @@ UNPACKED_LIMIT = 32 * 1024 * 1024
 #: Bytes of JSON that a task may return.
 RESULT_LIMIT = 10 * 1024 * 1024
 
+#: Characters of a result that the ledger keeps; Redis keeps all of it for a while.
+LEDGER_RESULT_LIMIT = 65_536
+
 #: Seconds that Redis keeps a finished job and its result; the ledger keeps them longer.
 #: It is RQ's default, so the hash need not say it.
 RESULT_TTL = 500
@@ -87,6 +90,8 @@ class Envelope:
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     due_at: datetime | None = None
     submitted_by: str = ""
+    #: What becomes of it when its worker dies: requeue, fail or hold.
+    on_worker_lost: str = "requeue"
     #: Where a job that Redis has forgotten goes on: its events and attempts so far.
     seq: int = 0
     attempts: int = 0
@@ -140,6 +145,8 @@ class Envelope:
         }
         if self.at_front:
             fields["enqueue_at_front"] = 1
+        if self.on_worker_lost != "requeue":
+            fields["ty:on_lost"] = self.on_worker_lost
         if self.seq:
             fields |= {"ty:seq": self.seq, "ty:attempts": self.attempts}
         if self.retries:

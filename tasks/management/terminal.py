@@ -28,6 +28,7 @@ INPUT_ERRORS = (
     errors.PayloadTooLarge,
     errors.QueueNotFound,
     errors.TaskNotRegistered,
+    errors.WorkerNotFound,
 )
 
 

@@ -34,7 +34,15 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         ordering = ["number"]
-        indexes = [models.Index(fields=["job_key", "number"], name="attempt_job")]
+        indexes = [
+            models.Index(fields=["job_key", "number"], name="attempt_job"),
+            # What a lost worker ran.
+            models.Index(
+                fields=["worker"],
+                condition=models.Q(state=State.LOST.value),
+                name="attempt_lost",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_key} #{self.number}"

@@ -4,12 +4,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tasks.states import ENDED, WAITING, State
+
+#: The errors of jobs that were taken out of Redis by another client: they themselves, and
+#: those that waited for one.
+REMOVED = ("Removed", "ParentRemoved")
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -24,6 +28,23 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def ended_since(self, moment: datetime) -> JobQuerySet:
         return self.in_state(*ENDED).filter(ended_at__gte=moment)
+
+    def after(self, created_at: datetime, job_id: str) -> JobQuerySet:
+        """Jobs that come after one in the order of their submission."""
+        later = Q(created_at__gt=created_at) | Q(id__gt=job_id)
+        return self.filter(later, created_at__gte=created_at)
+
+    def unblocked(self) -> JobQuerySet:
+        """Jobs that wait for parents none of which is open, or one of which is removed."""
+        parents = Job.objects.filter(pk=OuterRef("parent"))
+        edges = Dependency.objects.filter(child=OuterRef("pk"))
+        removed = Q(state=State.CANCELED, error__in=REMOVED)
+        unfinished = parents.exclude(Q(state=State.FINISHED) | removed)
+        unended = parents.exclude(state__in=ENDED)
+        return self.in_state(State.DEFERRED).filter(
+            Q(allow_failure=False) & ~Exists(edges.filter(Exists(unfinished)))
+            | Q(allow_failure=True) & ~Exists(edges.filter(Exists(unended)))
+        )
 
     def unpushed(self, accepted_before: datetime) -> JobQuerySet:
         """Jobs accepted, or last pushed, by then, whose push nobody has confirmed."""

@@ -8,8 +8,9 @@ FIRST_DELAY = 0.5
 #: Seconds that no restart waits longer than.
 LONGEST_DELAY = 30.0
 
-#: A process that ran for so many seconds was well: its count begins anew.
-STEADY_AFTER = 30.0
+#: A process that ran for so many seconds had started well, and whatever killed it came
+#: later: its count begins anew.
+STEADY_AFTER = 5.0
 
 
 def count_deaths(earlier: int, ran_for: float) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,10 +14,6 @@ from tasks.errors import BrokerUnavailable, ConfigurationError
 from tasks.supervisor.options import Address, join_address
 from tasks.text import gettext as _
 from tasks.text import name_problem
-
-#: Seconds to wait for PostgreSQL; without it, an address that swallows packets would be
-#: waited for over two minutes.
-POSTGRES_TIMEOUT = "5"
 
 
 def check_address(address: Address, option: str) -> None:
@@ -60,7 +55,6 @@ def check_redis() -> None:
 
 def check_database(config: Config) -> None:
     """Raise ConfigurationError if the database cannot be opened."""
-    os.environ.setdefault("PGCONNECT_TIMEOUT", POSTGRES_TIMEOUT)
     try:
         connection.ensure_connection()
     except (DatabaseError, ImproperlyConfigured) as error:

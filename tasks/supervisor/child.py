@@ -18,6 +18,9 @@ from tasks.text import gettext as _
 #: its output open for longer.
 LAST_WORDS = 0.5
 
+#: Seconds that a restart waits for whoever must know of the end.
+END_TOLD_WITHIN = 3.0
+
 
 class Child:
     """Keeps one program running until it is stopped.
@@ -78,6 +81,7 @@ class Child:
                 _("%(ending)s; starts again in %(seconds)s s")
                 % {"ending": ending, "seconds": f"{delay:g}"}
             )
+            await self._tell_end()
             if await self._stopped_within(delay):
                 return
             with suppress(OSError):  # counted as one more death by the next round
@@ -96,6 +100,16 @@ class Child:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._output.ended.wait(), LAST_WORDS)
         return describe_ending(code), ran_for
+
+    async def _tell_end(self) -> None:
+        """Tell whoever must know; that may take END_TOLD_WITHIN, and must not fail us."""
+        if self.program.ended is None or self._process is None:
+            return
+        told = asyncio.to_thread(self.program.ended, self._process.pid)
+        try:
+            await asyncio.wait_for(told, END_TOLD_WITHIN)
+        except Exception as error:
+            self._say(_("its end could not be told: %(error)s") % {"error": error})
 
     async def _stopped_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):

@@ -17,6 +17,9 @@ LOCK_NAME = "up.lock"
 #: Where other commands find the embedded Valkey; `tasks.conf` reads it.
 REDIS_URL_NAME = "redis.url"
 
+#: Where doctor finds who may reach the pages; `tasks.checks` reads it.
+PAGES_NAME = "pages.address"
+
 
 @contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
@@ -62,14 +65,14 @@ def _in_use(folder: Path, lock: int) -> str:
 
 
 @contextmanager
-def noted_redis_url(folder: Path, url: str) -> Iterator[None]:
-    """Keep `url` in the folder, for its owner's eyes only, while the block runs."""
-    path = folder / REDIS_URL_NAME
+def noted(folder: Path, name: str, text: str) -> Iterator[None]:
+    """Keep a line in the folder, for its owner's eyes only, while the block runs."""
+    path = folder / name
     path.unlink(missing_ok=True)
     with os.fdopen(
         os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
     ) as f:
-        f.write(f"{url}\n")
+        f.write(f"{text}\n")
     try:
         yield
     finally:

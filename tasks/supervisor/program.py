@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tasks.text import gettext as _
@@ -25,6 +25,8 @@ class Program:
     grace: float = DEFAULT_GRACE
     #: Programs of one stage are stopped together, those of the highest stage first.
     stage: int = 0
+    #: Told, in a thread, of each process of it that has ended, by its id.
+    ended: Callable[[int], object] | None = None
     #: Lines that contain one of these say nothing to a user and are not shown.
     hidden: tuple[str, ...] = ()
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import IntEnum
 from urllib.parse import quote
 
+from django.db import connections
+
+from tasks import recovery
 from tasks.broker.embedded import EmbeddedServer
 from tasks.conf import PROJECT_ROOT, Config, load_secret_key
 from tasks.demo import QUEUES as DEMO_QUEUES
@@ -83,12 +88,21 @@ def all_programs(options: Options, environment: Mapping[str, str]) -> list[Progr
     made = [web, managed("recorder", ("recorder",), margin, Stage.RECORDER)]
     for number in range(1, options.workers + 1):
         words = _worker(options)
-        made.append(managed(f"worker-{number}", words, grace, Stage.WORKERS))
+        worker = managed(f"worker-{number}", words, grace, Stage.WORKERS)
+        made.append(replace(worker, ended=_report_death))
     made.append(managed("scheduler", ("scheduler",), margin, Stage.SCHEDULER))
     if options.demo:
         words = ("demo", "--page", options.base_url)
         made.append(managed("demo", words, margin, Stage.DEMO))
     return made
+
+
+def _report_death(pid: int) -> None:
+    """Let the jobs of a worker that ended without a word start elsewhere at once."""
+    try:
+        recovery.report_death(socket.gethostname(), pid)
+    finally:
+        connections.close_all()  # those of this thread
 
 
 def _worker(options: Options) -> Words:

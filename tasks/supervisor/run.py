@@ -17,8 +17,8 @@ from tasks.errors import ConfigurationError
 from tasks.supervisor import accounts, checks, programs
 from tasks.supervisor.banner import banner
 from tasks.supervisor.console import Console
-from tasks.supervisor.folder import held_folder, noted_redis_url
-from tasks.supervisor.options import Options, reachable_host
+from tasks.supervisor.folder import PAGES_NAME, REDIS_URL_NAME, held_folder, noted
+from tasks.supervisor.options import Options, join_address, reachable_host
 from tasks.supervisor.readiness import wait_for_page
 from tasks.supervisor.supervisor import Supervisor
 from tasks.text import gettext as _
@@ -44,10 +44,13 @@ class Installation:
 
         Raises ConfigurationError, with nothing left running, for what cannot work.
         """
-        with held_folder(self.config.taskyard_data):
+        folder, options = self.config.taskyard_data, self.options
+        address = join_address(options.host, options.port)
+        with held_folder(folder):
             self._check()
             self._prepare_database()
-            return asyncio.run(self._supervise())
+            with noted(folder, PAGES_NAME, address):
+                return asyncio.run(self._supervise())
 
     def _check(self) -> None:
         options, config = self.options, self.config
@@ -99,7 +102,7 @@ class Installation:
         if server is None:
             yield
             return
-        with noted_redis_url(self.config.taskyard_data, server.url):
+        with noted(self.config.taskyard_data, REDIS_URL_NAME, server.url):
             yield
 
     async def _run_processes(

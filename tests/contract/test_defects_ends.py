@@ -32,6 +32,7 @@ from tests.engine import (
     run_next,
     settle,
     status,
+    take_back,
     waiting,
 )
 from tests.tasks.worker.running import run_until, run_worker, until
@@ -100,7 +101,7 @@ def test_d11_only_one_of_two_copies_writes_its_end() -> None:
     push_job("a", retries=1)
     orphan = claim()
     end_leases()
-    assert upkeep.take_back("default") == ["a"]
+    assert take_back("default") == ["a"]
     again = claim(worker="w2")
     assert settle(orphan, result='"late"') == "superseded"
     assert status("a") == "started"
@@ -176,7 +177,7 @@ def test_d14_a_canceled_job_whose_worker_dies_does_not_run_again() -> None:
     claim()
     fetch("a").cancel()
     end_leases()
-    assert upkeep.take_back("default") == []
+    assert take_back("default") == []
     assert (status("a"), waiting()) == ("canceled", [])
     assert (events()[-1]["kind"], events()[-1]["state"]) == ("lost", "canceled")
 

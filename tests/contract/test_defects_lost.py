@@ -34,6 +34,7 @@ from tests.engine import (
     push_job,
     record_all,
     status,
+    take_back,
     waiting,
 )
 from tests.integration.conftest import START, Fleet, Process
@@ -64,7 +65,7 @@ def test_d01_a_worker_of_two_queues_that_dies_at_the_claim_loses_nothing() -> No
         assert client().zscore(keys.lease(job.queue), job.member)
         assert client().zscore(keys.wip(job.queue), job.member)
         end_leases(job.queue)
-        assert upkeep.take_back(job.queue) == [job.id]
+        assert take_back(job.queue) == [job.id]
     assert (waiting("one"), waiting("two")) == (["a"], ["b"])
 
 

@@ -123,6 +123,13 @@ def misfits_fleet(make_fleet: Callable[..., Fleet], fleet: Fleet) -> Fleet:
     )
 
 
+@pytest.fixture
+def hogs_fleet(make_fleet: Callable[..., Fleet], fleet: Fleet) -> Fleet:
+    """Processes that know the tasks of tests.hogs."""
+    modules = "tests.sample,tests.hogs"
+    return make_fleet(**{**fleet.environment, "TASKYARD_TASKS": modules})
+
+
 def children_of(pid: int) -> list[int]:
     """Return the ids of a process's children."""
     found = []

@@ -14,11 +14,10 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from tasks.broker import keys
-from tasks.broker.upkeep import take_back
 from tasks.models import Attempt, Job
 from tasks.states import State
 from tests.conftest import wait_until
-from tests.engine import client, events, kinds, record_all, status
+from tests.engine import client, events, kinds, record_all, status, take_back
 from tests.integration.conftest import START, Fleet
 from tests.integration.misfits import expect_work, push, returned
 

@@ -90,7 +90,7 @@ def test_ten_seconds_without_redis_lose_nothing_and_double_nothing(
         runs = Counter(noted.read_text().split())
         assert set(runs) == jobs.ids("note")
         assert set(runs.values()) == {1}
-        assert jobs.attempts_of_waiters() == [1, 1], "what ran meanwhile ran on"
+        assert jobs.attempts_of_waiters() == [1, 1], "an outage costs no attempt"
     finally:
         fleet.end()
         server.stop()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tasks.broker.engine import LEASE_FOR
-from tasks.broker.upkeep import take_back
 from tests.conftest import wait_until
-from tests.engine import client, events, kinds, push_job, status
+from tests.engine import client, events, kinds, push_job, status, take_back
 from tests.integration.conftest import START, Fleet
 
 pytestmark = pytest.mark.integration

@@ -151,9 +151,12 @@ def test_it_starts_everything_and_stops_everything(up: Callable[..., Up]) -> Non
     assert not any(secrets in command for command in commands)
     noted = first.data / "redis.url"
     assert noted.stat().st_mode & 0o777 == 0o600
+    address = first.data / "pages.address"
+    assert address.read_text() == f"127.0.0.1:{first.port}\n"
     assert first.end() == 0
     assert first.children() == []
     assert not noted.exists()
+    assert not address.exists()
 
 
 def six_processes(started: Up) -> list[bytes]:

@@ -9,9 +9,8 @@ import pytest
 
 from tasks.broker import jobs as broker_jobs
 from tasks.broker import keys
-from tasks.broker.upkeep import take_back
 from tests.conftest import wait_until
-from tests.engine import client, events, kinds, push_job, status, waiting
+from tests.engine import client, events, kinds, push_job, status, take_back, waiting
 from tests.integration.conftest import START, Fleet, children_of, is_running
 
 pytestmark = pytest.mark.integration

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.actions import cancel, legal_verbs, retry, run_again, stop
+from tasks.actions import (
+    cancel,
+    legal_verbs,
+    mark_failed,
+    retry,
+    run_again,
+    stop,
+)
 from tasks.broker import jobs as broker_jobs
 from tasks.broker import keys
 from tasks.errors import (
@@ -17,9 +24,19 @@ from tasks.errors import (
 )
 from tasks.models import Audit, Job
 from tasks.policy import CODE, Actor
-from tasks.states import State
+from tasks.states import SET_ASIDE, State
 from tasks.submission import submit
-from tests.engine import claim, client, kinds, record_all, run_next, status, waiting
+from tests.engine import (
+    claim,
+    client,
+    end_leases,
+    kinds,
+    record_all,
+    run_next,
+    status,
+    take_back,
+    waiting,
+)
 from tests.factories import create_job
 from tests.sample import add
 
@@ -46,7 +63,7 @@ def audited() -> list[tuple[str, str, str, str]]:
     return list(Audit.objects.values_list("actor", "via", "verb", "target"))
 
 
-@pytest.mark.parametrize("act", [cancel, stop, retry, run_again])
+@pytest.mark.parametrize("act", [cancel, stop, retry, mark_failed, run_again])
 def test_who_may_not_is_refused_and_nothing_is_written(act: Act) -> None:
     job_id = submitted("fail")
     with pytest.raises(PermissionMissing):
@@ -55,7 +72,7 @@ def test_who_may_not_is_refused_and_nothing_is_written(act: Act) -> None:
     assert status(job_id) == "failed"
 
 
-@pytest.mark.parametrize("act", [cancel, stop, retry, run_again])
+@pytest.mark.parametrize("act", [cancel, stop, retry, mark_failed, run_again])
 def test_a_job_that_is_not_there_is_said_so(act: Act) -> None:
     with pytest.raises(JobNotFound):
         act(MARA, "nobody")
@@ -170,6 +187,27 @@ def test_retry_queues_the_same_job_and_is_audited(end: str) -> None:
     assert Job.objects.get().attempt_count == 2
 
 
+@pytest.mark.parametrize(
+    ("deaths", "wish", "state"), [(1, "hold", "lost"), (3, "", "quarantined")]
+)
+def test_a_lost_or_quarantined_job_begins_anew(
+    deaths: int, wish: str, state: str
+) -> None:
+    job_id = submitted()
+    client().hset(keys.job(job_id), "ty:on_lost", wish)
+    for _number in range(deaths):
+        claim()
+        end_leases()
+        take_back()
+    record_all()
+    assert Job.objects.get().state == state
+    assert retry(MARA, job_id).state == "queued"
+    assert not client().hexists(keys.job(job_id), "ty:deaths")
+    run_next()
+    record_all()
+    assert Job.objects.get().state == "finished"
+
+
 def test_a_canceled_job_can_be_retried() -> None:
     job_id = submitted()
     cancel(MARA, job_id)
@@ -212,6 +250,29 @@ def test_without_redis_nothing_is_audited(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 # Run again.
+
+
+@pytest.mark.parametrize("state", sorted(SET_ASIDE))
+def test_a_job_set_aside_is_marked_as_failed_once(state: State) -> None:
+    job = create_job(state=state)
+    assert "mark_failed" in legal_verbs(job)
+    assert mark_failed(MARA, job.id).state == State.FAILED
+    assert [entry.verb for entry in Audit.objects.filter(target=job.id)] == [
+        "mark_failed"
+    ]
+    with pytest.raises(TransitionNotAllowed):
+        mark_failed(MARA, job.id)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - SET_ASIDE))
+def test_no_other_job_is_marked_as_failed(state: State) -> None:
+    job = create_job(state=state)
+    assert "mark_failed" not in legal_verbs(job)
+    with pytest.raises(TransitionNotAllowed):
+        mark_failed(MARA, job.id)
+    job.refresh_from_db()
+    assert job.state == state
+    assert not Audit.objects.exists()
 
 
 def test_run_again_is_a_new_job_like_the_first() -> None:

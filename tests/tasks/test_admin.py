@@ -6,10 +6,11 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from tasks import admin as tasks_admin
 from tasks.errors import BrokerUnavailable
-from tasks.models import ApiToken, Attempt, Audit, Job, TaskRecord
+from tasks.models import ApiToken, Attempt, Audit, Job, Recovery, TaskRecord
 from tasks.states import State
 from tasks.submission import submit
 from tests.factories import create_job, create_pause
@@ -17,7 +18,7 @@ from tests.factories import create_job, create_pause
 pytestmark = pytest.mark.django_db(transaction=True)
 
 JOBS = "/admin/tasks/job/"
-MODELS = ("job", "attempt", "taskrecord", "pause", "audit", "apitoken")
+MODELS = ("job", "attempt", "taskrecord", "pause", "recovery", "audit", "apitoken")
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def rows() -> dict[str, object]:
             name="greet", path="tests.sample.greet", queue="emails", timeout=30
         ),
         "pause": create_pause(),
+        "recovery": Recovery.objects.create(worker="w1", noticed_at=timezone.now()),
         "audit": Audit.objects.create(actor="me", via="web", verb="x", target=job.id),
         "apitoken": ApiToken.objects.get(),
     }

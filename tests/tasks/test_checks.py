@@ -6,45 +6,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import redis
 from django.core.management import call_command
 from django.db import OperationalError
 from django.test import override_settings
-from rq_scheduler import Scheduler
 
 from tasks import __version__
-from tasks.broker.client import get_client
-from tasks.broker.inspection import RQ_VERSION, ServerFacts, read_server_facts
+from tasks.broker.inspection import RQ_VERSION
 from tasks.broker.snapshot import QueueDepth, RedisHealth, Snapshot, WorkerInfo
 from tasks.checks import (
     Finding,
     Level,
     check_data_folder,
     check_database,
+    check_pages,
     check_settings,
     examine_processes,
     warn_about_data_folder,
 )
 from tasks.conf import get_config
-from tasks.errors import BrokerUnavailable
-from tasks.server_checks import check_server, examine
+from tasks.supervisor.folder import PAGES_NAME, noted
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-FACTS = ServerFacts(
-    product="Valkey",
-    version=(9, 1, 2),
-    answered_in=0.001,
-    clock_ahead=0.0,
-    policy="noeviction",
-    has_log=True,
-    write_fault="",
-    used_bytes=10,
-    most_bytes=100,
-    has_limit=True,
-    is_open=False,
-    has_stock_scheduler=False,
-)
 
 WORKER = WorkerInfo(
     name="w",
@@ -79,90 +61,6 @@ def troubles(findings: Iterable[Finding]) -> dict[str, Level]:
     return {f.check: f.level for f in findings if f.level not in ("ok", "hint")}
 
 
-class TestServer:
-    def test_a_good_one_has_no_troubles(self) -> None:
-        assert troubles(check_server(FACTS)) == {}
-
-    @pytest.mark.parametrize(
-        ("change", "check", "level"),
-        [
-            ({"version": (6, 0, 16)}, "redis-version", Level.BAD),
-            ({"version": (8, 1, 3)}, "redis-version", Level.WARNING),
-            ({"policy": "allkeys-lru"}, "redis-eviction", Level.BAD),
-            (
-                {"policy": "allkeys-lru", "has_limit": False},
-                "redis-eviction",
-                Level.WARNING,
-            ),
-            ({"has_log": False}, "redis-log", Level.WARNING),
-            ({"write_fault": "err"}, "redis-disk", Level.BAD),
-            ({"used_bytes": 80}, "redis-memory", Level.WARNING),
-            ({"used_bytes": 95}, "redis-memory", Level.BAD),
-            ({"clock_ahead": -2.0}, "clock", Level.WARNING),
-            ({"clock_ahead": 60.0}, "clock", Level.BAD),
-            ({"is_open": True}, "redis-open", Level.BAD),
-            ({"has_stock_scheduler": True}, "rqscheduler", Level.BAD),
-        ],
-    )
-    def test_each_trouble_is_found(
-        self, change: dict[str, object], check: str, level: Level
-    ) -> None:
-        facts = replace(FACTS, **change)  # type: ignore[arg-type]
-        assert troubles(check_server(facts)) == {check: level}
-
-    @pytest.mark.parametrize(
-        ("product", "version", "is_safe"),
-        [
-            ("Redis", (6, 2, 20), True),
-            ("Redis", (7, 0, 15), False),
-            ("Redis", (7, 2, 10), False),
-            ("Redis", (8, 4, 0), True),
-            ("Valkey", (8, 1, 4), True),
-            ("Valkey", (9, 0, 0), True),
-        ],
-    )
-    def test_releases_with_the_hole_are_known(
-        self, product: str, version: tuple[int, ...], is_safe: bool
-    ) -> None:
-        facts = replace(FACTS, product=product, version=version)
-        assert ("redis-version" not in troubles(check_server(facts))) == is_safe
-
-
-class TestRealServer:
-    def test_the_embedded_one_is_well(self) -> None:
-        facts = read_server_facts()
-        assert facts.product == "Valkey"
-        assert troubles(check_server(facts)) == {}
-
-    def test_changed_settings_are_seen(self) -> None:
-        client = get_client()
-        client.config_set("maxmemory-policy", "allkeys-lru")
-        client.config_set("maxmemory", "500mb")
-        try:
-            facts = read_server_facts()
-        finally:
-            client.config_set("maxmemory-policy", "noeviction")
-            client.config_set("maxmemory", "0")
-        assert (facts.policy, facts.most_bytes) == ("allkeys-lru", 500 * 1024**2)
-        assert facts.has_limit
-
-    def test_a_stock_scheduler_is_seen_until_it_ends(self) -> None:
-        stock = Scheduler(connection=get_client())
-        stock.register_birth()
-        assert read_server_facts().has_stock_scheduler
-        stock.register_death()
-        assert not read_server_facts().has_stock_scheduler
-
-    def test_a_server_that_hides_its_settings_is_no_fault(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def refuse(*_names: str) -> None:
-            raise redis.ResponseError("NOPERM")
-
-        monkeypatch.setattr(get_client(), "config_get", refuse)
-        assert not read_server_facts().is_open
-
-
 class TestProcesses:
     def test_a_good_set_has_no_troubles(self) -> None:
         assert troubles(examine_processes(SNAPSHOT)) == {}
@@ -193,6 +91,21 @@ class TestProcesses:
                 {"queues": Level.BAD},
             ),
             ({"queues": (QueueDepth("default", 3, 0, 0, 0, "x", NOW),)}, {}),
+            (
+                {
+                    "queues": (QueueDepth("default", 3, 0, 0, 0, "x", NOW),),
+                    "workers": (replace(WORKER, quiet_since=NOW),),
+                },
+                {"queues": Level.BAD},
+            ),
+            (
+                {"workers": (replace(WORKER, clock_ahead=-2.0),)},
+                {"host-clock": Level.WARNING},
+            ),
+            (
+                {"workers": (WORKER, replace(WORKER, host="far", clock_ahead=90.0))},
+                {"host-clock": Level.BAD},
+            ),
             ({"queues": (QueueDepth("low", 0, 0, 3, 0, None, None),)}, {}),
         ],
     )
@@ -201,6 +114,14 @@ class TestProcesses:
     ) -> None:
         snapshot = replace(SNAPSHOT, **change)  # type: ignore[arg-type]
         assert troubles(examine_processes(snapshot)) == found
+
+    def test_a_wrong_clock_names_its_host(self) -> None:
+        workers = (replace(WORKER, host="far", clock_ahead=-90.0),)
+        found = examine_processes(replace(SNAPSHOT, workers=workers))
+        assert [one.text for one in found if one.check == "host-clock"] == [
+            "The clock of far differs from Redis' by -90.0 s, so times on pages are"
+            " wrong: let NTP set it."
+        ]
 
     def test_a_queue_that_nobody_serves_names_the_way_out(self) -> None:
         queue = QueueDepth("low", 1, 0, 0, 0, "x", NOW)
@@ -277,17 +198,23 @@ class TestDataFolder:
         (warning,) = warn_about_data_folder()
         assert (warning.id, str(secret) in warning.msg) == ("tasks.W001", True)
 
+    @pytest.mark.parametrize(
+        ("address", "found"),
+        [
+            ("127.0.0.1:8000", {}),
+            ("[::1]:8000", {}),
+            ("0.0.0.0:8000", {"pages-open": Level.WARNING}),
+            ("[::]:8000", {"pages-open": Level.WARNING}),
+            ("taskyard.example:80", {"pages-open": Level.WARNING}),
+        ],
+    )
+    def test_pages_that_others_can_reach_are_told_of(
+        self, folder: Path, address: str, found: dict[str, Level]
+    ) -> None:
+        with noted(folder, PAGES_NAME, address):
+            assert troubles(check_pages()) == found
+        assert list(check_pages()) == []
+
     def test_no_folder_is_no_fault(self, folder: Path) -> None:
         folder.rmdir()
         assert list(check_data_folder()) == []
-
-
-@pytest.mark.django_db
-def test_redis_that_is_away_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> None:
-        raise BrokerUnavailable("connection refused")
-
-    monkeypatch.setattr("tasks.server_checks.read_server_facts", away)
-    found = troubles(examine())
-    assert found["redis"] == Level.BAD
-    assert "workers" not in found

@@ -154,3 +154,12 @@ def test_a_retry_that_waits_is_told_from_a_delay() -> None:
     delayed = explain(create_job(state=State.SCHEDULED), snapshot)
     retried = explain(create_job(state=State.SCHEDULED, attempt_count=1), snapshot)
     assert delayed.sentence != retried.sentence
+
+
+def test_a_queue_whose_workers_are_all_quiet_says_so() -> None:
+    job = create_job()
+    quiet, awake = make_worker(quiet_since=NOW), make_worker(name="w2")
+    reason = explain(job, make_snapshot(quiet))
+    assert "was told to be quiet" in reason.sentence
+    assert reason.is_bad
+    assert "A worker is free" in explain(job, make_snapshot(quiet, awake)).sentence

@@ -19,7 +19,7 @@ from tasks.errors import (
 from tasks.models import Dependency, Job
 from tasks.states import State
 from tasks.submission import Handle, submit, submit_call
-from tests.engine import client, events, record_all, run_next
+from tests.engine import claim, client, events, record_all, run_next, settle
 from tests.sample import add
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,6 +41,14 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def row(handle: Handle) -> Job:
     return Job.objects.get(pk=handle.id)
+
+
+def test_a_state_that_rq_has_no_word_for_is_told_by_the_ledger() -> None:
+    handle = submit(add, [1])
+    settle(claim(), "quarantine")
+    assert handle.state == State.FAILED
+    record_all()
+    assert handle.state == State.QUARANTINED
 
 
 # Without the ledger.

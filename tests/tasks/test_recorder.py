@@ -12,7 +12,6 @@ from tasks import recorder
 from tasks.broker import keys
 from tasks.broker.events import Event
 from tasks.broker.jobs import cancel, retry
-from tasks.broker.upkeep import take_back
 from tasks.models import Attempt, Job
 from tasks.recorder import record
 from tasks.states import State, can_follow
@@ -24,10 +23,9 @@ from tests.engine import (
     make_due,
     move,
     push_job,
-    record_all,
     run_next,
     settle,
-    waiting,
+    take_back,
 )
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +46,23 @@ def a_long_life() -> list[Event]:
     settle(claim(), "stop", facts={"error": "Stopped"})
     retry("a", "mara")
     cancel("a", "mara")
+    retry("a", "mara")
+    settle(claim(), result="3", facts={"result": "3", "result_size": 1})
+    return events()
+
+
+def a_deadly_life() -> list[Event]:
+    """Return the events of a job that was held, quarantined, and put back each time."""
+    push_job("a", on_worker_lost="hold")
+    late = claim()
+    end_leases()
+    take_back("default")
+    retry("a", "mara")
+    alone = claim()
+    settle(late)
+    facts = {"error": "ProcessDied", "message": "signal 9", "traceback": "Traceback"}
+    for _copy in range(2):
+        settle(alone, "quarantine", facts=facts)
     retry("a", "mara")
     settle(claim(), result="3", facts={"result": "3", "result_size": 1})
     return events()
@@ -118,7 +133,7 @@ def a_stock_life() -> list[Event]:
     return events()
 
 
-@pytest.mark.parametrize("live", [a_long_life, a_stock_life])
+@pytest.mark.parametrize("live", [a_long_life, a_deadly_life, a_stock_life])
 def test_two_recorders_write_the_same_rows_however_they_share_the_events(
     live: Callable[[], list[Event]],
 ) -> None:
@@ -171,8 +186,11 @@ def test_what_was_recorded_changes_by_no_event_that_comes_again() -> None:
     assert rows() == expected
 
 
-def test_every_change_of_state_that_the_scripts_tell_is_allowed() -> None:
-    life = a_long_life()
+@pytest.mark.parametrize("live", [a_long_life, a_deadly_life])
+def test_every_change_of_state_that_the_scripts_tell_is_allowed(
+    live: Callable[[], list[Event]],
+) -> None:
+    life = live()
     states = [State.CREATED, *(State(event["state"]) for event in life)]
     steps = [
         (old, new)
@@ -185,108 +203,3 @@ def test_every_change_of_state_that_the_scripts_tell_is_allowed() -> None:
 def test_every_event_has_the_next_number() -> None:
     numbers = [int(event["seq"]) for event in a_long_life()]
     assert numbers == list(range(1, len(numbers) + 1))
-
-
-def test_a_handed_back_attempt_does_not_count() -> None:
-    push_job("a")
-    settle(claim(), "handback")
-    record_all()
-    assert Job.objects.get().attempt_count == 0
-    run_next()
-    record_all()
-    assert Job.objects.get().attempt_count == 1
-
-
-def test_the_late_end_of_a_lost_attempt_is_kept_and_changes_nothing() -> None:
-    push_job("a")
-    late = claim()
-    end_leases()
-    take_back("default")
-    record_all()
-    settle(late, "fail", facts={"error": "ValueError", "traceback": "late"})
-    record_all()
-    attempt = Attempt.objects.get()
-    assert (attempt.state, attempt.superseded) == ("lost", True)
-    assert attempt.traceback == "late"
-    assert Job.objects.get().state == "queued"
-
-
-def test_an_end_that_was_sent_twice_stands() -> None:
-    push_job("a")
-    job = claim()
-    settle(job)
-    settle(job)
-    first = events()[:2]
-    record_all(events()[2:][::-1])
-    record_all(first)
-    attempt = Attempt.objects.get()
-    assert (attempt.state, attempt.superseded) == ("finished", False)
-
-
-def test_a_new_start_clears_what_the_last_attempt_left() -> None:
-    push_job("a", retries=1)
-    run_next("fail", retry_after=0, facts={"error": "ValueError", "message": "no"})
-    record_all()
-    assert Job.objects.get().error == "ValueError"
-    claim()
-    record_all()
-    job = Job.objects.get()
-    assert (job.error, job.message, job.ended_at) == ("", "", None)
-
-
-def test_a_retry_says_when_it_is_due() -> None:
-    push_job("a", retries=1)
-    run_next("fail", retry_after=60)
-    record_all()
-    job = Job.objects.get()
-    assert (job.state, job.due_at is not None) == ("scheduled", True)
-
-
-def test_the_last_progress_is_kept() -> None:
-    push_job("a")
-    job = claim()
-    client().hset(keys.job("a"), "ty:progress", '{"done": 3, "total": 4}')
-    settle(job)
-    record_all()
-    assert Job.objects.get().progress == {"done": 3, "total": 4}
-
-
-def test_the_log_goes_into_the_attempt_at_its_end() -> None:
-    push_job("a")
-    job = claim()
-    line = {"exec": job.execution, "at": "0", "line": "hello"}
-    client().xadd(keys.log("a"), line)
-    settle(job, facts={"logged": 1})
-    record_all()
-    assert Attempt.objects.get().log == "00:00:00.000 hello\n"
-
-
-def test_a_cut_result_is_said_to_be_cut() -> None:
-    push_job("a")
-    run_next(result='"xyz"', facts={"result": '"x', "result_size": 5})
-    record_all()
-    assert Job.objects.get().result_cut
-
-
-def test_text_that_databases_refuse_is_kept_without_it() -> None:
-    push_job("a")
-    run_next(
-        "fail", facts={"error": "E" * 300, "message": "a\x00b", "traceback": "\x00"}
-    )
-    record_all()
-    job = Job.objects.get()
-    assert (len(job.error), job.message) == (200, "ab")
-
-
-def test_retry_after_redis_forgot_goes_on_counting() -> None:
-    push_job("a")
-    run_next("fail")
-    record_all()
-    before = Job.objects.get()
-    client().flushdb()
-    push_job("a", seq=before.seq, attempts=before.attempt_count)
-    record_all()
-    after = Job.objects.get()
-    assert (after.state, after.seq) == ("queued", before.seq + 1)
-    assert claim().attempt == 2
-    assert waiting() == []

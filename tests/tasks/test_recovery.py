@@ -137,7 +137,7 @@ def test_a_dead_worker_s_jobs_are_queued_again(
     end_leases("mail")
     assert requeue_lost_jobs() == 2
     assert (waiting(), waiting("mail")) == (["a"], ["b"])
-    assert "job a is queued again" in caplog.text
+    assert "job a is queued: its worker w1 stopped" in caplog.text
 
 
 def test_right_after_a_start_of_redis_nothing_is_taken_back(

@@ -29,6 +29,13 @@ def test_the_decorator_keeps_its_policy() -> None:
     assert task.description == "Greet somebody."
 
 
+def test_what_becomes_of_a_lost_job_is_one_of_three_words() -> None:
+    assert sample.greet.task.on_worker_lost == "requeue"
+    assert Task("x", sample.add.task.function, on_worker_lost="hold")
+    with pytest.raises(ConfigurationError, match="on_worker_lost is retry, and not"):
+        Task("x", sample.add.task.function, on_worker_lost="retry")
+
+
 def test_a_summary_speaks_the_language_of_its_reader() -> None:
     task = registry.get("check_url")
     assert task.summary == task.description

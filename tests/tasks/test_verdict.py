@@ -7,7 +7,11 @@ from django.utils import timezone
 
 from tasks.concerns import (
     Concern,
+    DataLost,
     EvictionOn,
+    JobsHeld,
+    JobsQuarantined,
+    LogOff,
     LongWait,
     LoopBlocked,
     MemoryShort,
@@ -17,13 +21,18 @@ from tasks.concerns import (
     QueuePaused,
     QueueUnserved,
     RecorderBehind,
+    ResultsSpooled,
     TaskFailing,
     TwoVersions,
     WorkerLost,
+    WorkerQuiet,
 )
+from tasks.conf import get_config
+from tasks.models import Epoch
 from tasks.states import State
 from tasks.verdict import judge
-from tests.factories import create_job, create_pause
+from tasks.worker.spool import Spooled, folder_of, spooling
+from tests.factories import create_job, create_pause, create_recovery, lose_job
 from tests.snapshots import make_queue, make_redis, make_snapshot, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -37,13 +46,67 @@ def test_nothing_is_wrong_where_all_answer() -> None:
     assert verdict(queues=[make_queue(waiting=3, waits_for=5)]) == []
 
 
-def test_a_worker_that_missed_three_beats_is_lost_with_its_job() -> None:
-    job = create_job(state=State.STARTED)
-    silent = make_worker("w2", silent_for=20, current_job_id=job.id)
+def test_a_worker_that_missed_three_beats_is_lost() -> None:
+    silent = make_worker("w2", silent_for=20)
     (found,) = verdict(workers=[make_worker(), silent])
     assert isinstance(found, WorkerLost)
-    assert found.worker.name == "w2"
-    assert found.job == job
+    assert found.loss.worker == "w2"
+    assert found.silent_for is not None
+    assert found.silent_for >= timedelta(seconds=20)
+
+
+def test_a_worker_that_was_lost_is_news_with_what_it_ran() -> None:
+    create_recovery("w2")
+    lose_job(create_job(state=State.FINISHED))
+    (found,) = verdict()
+    assert isinstance(found, WorkerLost)
+    assert found.loss.states == {"finished": 1}
+
+
+@pytest.mark.parametrize("fields", [{"minutes": 11}, {"returned": True}])
+def test_an_old_loss_and_one_that_came_back_are_no_news(
+    fields: dict[str, object],
+) -> None:
+    now = timezone.now()
+    ago = timedelta(minutes=float(str(fields.get("minutes", 0))))
+    returned_at = now if fields.get("returned") else None
+    create_recovery(noticed_at=now - ago, returned_at=returned_at)
+    assert verdict() == []
+
+
+def test_jobs_that_only_a_person_brings_back_are_counted_by_kind() -> None:
+    yesterday = timezone.now() - timedelta(days=1)
+    end_jobs(State.LOST, 2, created_at=yesterday)
+    end_jobs(State.QUARANTINED, 1, created_at=yesterday)
+    assert verdict() == [JobsQuarantined(1), JobsHeld(2)]
+
+
+def test_a_redis_that_lost_data_is_told_of_until_it_is_refilled() -> None:
+    since = timezone.now()
+    epoch = Epoch.objects.create(lost_at=since)
+    assert verdict() == [DataLost(since)]
+    Epoch.objects.filter(pk=epoch.pk).update(lost_at=None)
+    assert verdict() == []
+
+
+def test_results_that_wait_on_this_disk_are_told_of() -> None:
+    folder = folder_of(get_config().taskyard_data)
+    with spooling(folder, Spooled("w2", "vm-3", [])) as path:
+        assert verdict() == [ResultsSpooled(1, folder)]
+    path.unlink()
+    assert verdict() == []
+
+
+def test_a_quiet_worker_is_told_of_calmly() -> None:
+    since = timezone.now() - timedelta(seconds=90)
+    (found,) = verdict(workers=[make_worker(), make_worker("w2", quiet_since=since)])
+    assert isinstance(found, WorkerQuiet)
+    assert (found.worker.name, found.is_bad) == ("w2", False)
+    assert found.quiet_for >= timedelta(seconds=90)
+
+
+def test_redis_without_an_append_only_file() -> None:
+    assert verdict(redis=make_redis(aof=False)) == [LogOff()]
 
 
 def test_a_blocked_loop_is_a_concern_with_the_job_that_keeps_it() -> None:
@@ -69,6 +132,15 @@ def test_a_queue_with_jobs_and_no_live_worker() -> None:
     assert isinstance(found[0], QueueUnserved)
     assert found[0].queues == ("low",)
     assert found[0].waiting == 9
+
+
+def test_a_queue_whose_workers_are_quiet_is_not_served() -> None:
+    quiet = make_worker(quiet_since=timezone.now())
+    found = verdict(
+        workers=[quiet, make_worker("w2", queues=("low",))],
+        queues=[make_queue(waiting=9, waits_for=400)],
+    )
+    assert [type(concern) for concern in found] == [QueueUnserved, WorkerQuiet]
 
 
 def test_a_served_queue_whose_oldest_job_waited_over_five_minutes() -> None:
@@ -102,10 +174,11 @@ def test_a_recorder_that_lags() -> None:
     assert verdict(events_lag=10_001) == [RecorderBehind(10_001)]
 
 
-def test_redis_near_its_memory_limit() -> None:
-    assert verdict(redis=make_redis(used_bytes=81, max_bytes=100)) == [
-        MemoryShort(81, 100)
+def test_redis_so_full_that_it_refuses_jobs() -> None:
+    assert verdict(redis=make_redis(used_bytes=80, max_bytes=100)) == [
+        MemoryShort(80, 100)
     ]
+    assert verdict(redis=make_redis(used_bytes=79, max_bytes=100)) == []
 
 
 def test_redis_that_may_evict_jobs() -> None:
@@ -171,4 +244,6 @@ def test_the_worst_comes_first() -> None:
 
 def test_without_redis_the_ledger_still_judges() -> None:
     end_jobs(State.FAILED, 3, error="KeyError")
-    assert [type(concern) for concern in judge(None, timezone.now())] == [TaskFailing]
+    create_recovery()
+    found = [type(concern) for concern in judge(None, timezone.now())]
+    assert found == [WorkerLost, TaskFailing]

@@ -2,6 +2,7 @@
 -- Also writes: rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset).
 -- KEYS: rq:wip:<queue> (zset). ARGV: RQ's seconds in wip, then pairs of job and execution.
 
+go_on_when_full()
 local seconds = tonumber(ARGV[1])
 for i = 2, #ARGV, 2 do
   local id, execution = ARGV[i], ARGV[i + 1]

@@ -21,6 +21,7 @@ local function take_out(list)
   if field(id, 'ty:task') == '' then redis.call('LREM', list, 0, id) end
 end
 
+go_on_when_full()
 if status == 'queued' then
   take_out('rq:queue:' .. queue)
 elseif status == 'scheduled' then

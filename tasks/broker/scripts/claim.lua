@@ -3,13 +3,19 @@
 --
 -- Also writes: rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset),
 --   rq:wip:<queue> (zset, job:execution -> RQ's end), taskyard:lease:<queue> (zset, the
---   same member -> our end by Redis' clock), rq:worker:<name> (hash), rq:failed:<queue>.
+--   same member -> our end by Redis' clock), rq:worker:<name> (hash), rq:failed:<queue>,
+--   taskyard:missing (set of jobs whose entry was dropped because they were gone).
 -- Also reads: rq:suspended (RQ's word that no worker may take anything), taskyard:pauses
 --   (hash, queue:<name> -> end in Unix seconds, '' for none).
 --
 -- ARGV: worker, host, lease seconds, RQ's seconds in wip, most sync jobs, most coroutine
---       jobs, number of queues, the queues, number of coroutine functions, their dotted
---       paths, then one execution id for each job that may be taken.
+--       jobs, most jobs that a worker died of before (-1: none; 0: any number, and
+--       suspects run as all others do), number of queues, the queues, number of coroutine
+--       functions, their dotted paths, then one execution id for each job that may be
+--       taken.
+-- Jobs whose worker died come back next in line, the one that killed it among others that
+-- it only had with it: taken few at a time, they do not die together a second time. A
+-- suspect takes a slot for sync jobs, and ty:solo tells its worker to run it alone.
 -- A stock client's job does not say whether it is a coroutine, so RQ's description
 -- (path and arguments, unless the client chose another) is asked; a wrong guess costs
 -- only time.
@@ -21,15 +27,15 @@
 local WANTED = {'status', 'ty:exec', 'ty:seq', 'ty:progress', 'ty:kind', 'ty:attempts',
   'description', 'created_at', 'enqueued_at', 'ty:task', 'data', 'timeout', 'result_ttl',
   'failure_ttl', 'retries_left', 'number_of_retries', 'success_callback_name',
-  'failure_callback_name', 'stopped_callback_name', 'webhooks'}
+  'failure_callback_name', 'stopped_callback_name', 'webhooks', 'ty:deaths'}
 local STATUS, HOLDER, SEQ, PROGRESS, KIND, ATTEMPTS, DESCRIPTION = 1, 2, 3, 4, 5, 6, 7
-local TASK, DATA, LAST_ANSWERED, FIRST_MARK = 10, 11, 14, 15
+local TASK, DATA, LAST_ANSWERED, FIRST_MARK, DEATHS = 10, 11, 14, 15, 21
 
 -- Few jobs have any of these; most answers are shorter by them.
 local RARE = {'retries_left', 'number_of_retries', 'success_callback_name',
   'failure_callback_name', 'stopped_callback_name', 'webhooks', 'retry_intervals',
   'ty:backoff', 'success_callback_timeout', 'failure_callback_timeout',
-  'stopped_callback_timeout', 'enqueued_at'}
+  'stopped_callback_timeout', 'enqueued_at', 'ty:deaths', 'ty:solo'}
 
 -- What the ledger must be told of a job that it has never heard of.
 local ROW = {}
@@ -46,14 +52,16 @@ local wip_until = texts[math.floor(now + wip_for)]
 local executions_for = texts[wip_for + 60]
 local executions_until = texts[math.floor(now + wip_for + 60)]
 local budget = {sync = tonumber(ARGV[5]), async = tonumber(ARGV[6])}
-local queues = tonumber(ARGV[7])
+local runs_solo = ARGV[7] ~= '0'
+local lost_budget = runs_solo and tonumber(ARGV[7]) or math.huge
+local queues = tonumber(ARGV[8])
 local coroutines = {}
-for i = 9 + queues, 8 + queues + tonumber(ARGV[8 + queues]) do coroutines[ARGV[i]] = true end
-local next_execution = 9 + queues + tonumber(ARGV[8 + queues])
+for i = 10 + queues, 9 + queues + tonumber(ARGV[9 + queues]) do coroutines[ARGV[i]] = true end
+local next_execution = 10 + queues + tonumber(ARGV[9 + queues])
 
 if call('EXISTS', 'rq:suspended') == 1 then return {1, {}, {}, {}} end
 
-local held, paused, taken = {}, {}, {}
+local held, paused, taken, missing = {}, {}, {}, {}
 
 -- A job that a live lease holds stands in the list twice; the second entry is dropped.
 local function is_running(id, queue, holder)
@@ -94,10 +102,16 @@ local function answer(id, execution, queue, attempt, values)
   return said
 end
 
+local function is_suspect(values)
+  local told = runs_solo and values[DEATHS]
+  return told and #deaths_in(told) >= SUSPECT_AFTER
+end
+
 local function start(id, queue, execution, values)
   local key, member = job_key(id), id .. ':' .. execution
   local attempt = next_number(values[ATTEMPTS])
   local seq = values[SEQ] and next_number(values[SEQ]) or first_seq
+  if is_suspect(values) then call('HSET', key, 'ty:solo', execution) end
   call('HSET', key, 'status', 'started', 'started_at', now_iso,
     'last_heartbeat', now_iso, 'worker_name', worker, 'ty:exec', execution,
     'ty:attempts', attempt, 'ty:seq', seq)
@@ -117,6 +131,7 @@ local function start(id, queue, execution, values)
 end
 
 local function kind_of(values)
+  if is_suspect(values) then return 'sync' end
   local kind = values[KIND]
   if kind then return kind == 'async' and 'async' or 'sync' end
   local path = string.match(values[DESCRIPTION] or '', '^[^(]*')
@@ -146,6 +161,7 @@ end
 
 -- The ledger is told of it. RQ's sets are not: its readers fail on such an entry.
 local function refuse(id, queue, problem)
+  go_on_when_full()
   redis.pcall('HSET', job_key(id), 'status', 'failed')
   emit(id, 'failed', 'failed', {'queue', queue, 'error', 'BrokenJob', 'message', problem}, '1')
 end
@@ -153,13 +169,16 @@ end
 -- An entry to be dropped: no job at all, canceled, held already, or a job of ours that is
 -- not queued (the list names it twice). A stock client's may be in any state here.
 local function is_stale(id, queue, values)
-  if not (values[STATUS] or values[DATA]) then return true end
+  if not (values[STATUS] or values[DATA]) then
+    missing[#missing + 1] = id
+    return true
+  end
   if values[STATUS] == 'canceled' or is_running(id, queue, values[HOLDER]) then return true end
   return values[STATUS] ~= 'queued' and values[TASK] and values[TASK] ~= ''
 end
 
 -- Look at the queue's first entries: which may start, how many are to be popped, and the
--- kind of the one that found no slot.
+-- kind of the one that found no slot; '' where it was one lost job too many.
 local function look(queue, ids)
   local chosen, seen = {}, {}
   for position, id in ipairs(ids) do
@@ -170,6 +189,10 @@ local function look(queue, ids)
     elseif not seen[id] and not is_stale(id, queue, values) then
       local kind = kind_of(values)
       if budget[kind] < 1 then return chosen, position - 1, kind end
+      if values[DEATHS] then
+        if lost_budget < 1 then return chosen, position - 1, '' end
+        lost_budget = lost_budget - 1
+      end
       budget[kind] = budget[kind] - 1
       chosen[#chosen + 1] = {id, values}
       seen[id] = true
@@ -199,6 +222,12 @@ local function start_all(queue, chosen)
   end
 end
 
+-- What an entry named that led to no job: the ledger may know it.
+local function note_missing()
+  if #missing > 0 then call('SADD', 'taskyard:missing', unpack(missing)) end
+  missing = {}
+end
+
 local function take(queue)
   local list, dropped = 'rq:queue:' .. queue, 0
   while next_execution <= #ARGV and dropped < MOST_DROPPED do
@@ -207,11 +236,14 @@ local function take(queue)
     if ids.err or #ids == 0 then return end
     local chosen, popped, lacking = look(queue, ids)
     if popped > 0 then call('LPOP', list, popped) end
+    note_missing()
     dropped = dropped + popped - #chosen
     start_all(queue, chosen)
     if lacking then
-      held[#held + 1] = queue
-      held[#held + 1] = lacking
+      if lacking ~= '' then
+        held[#held + 1] = queue
+        held[#held + 1] = lacking
+      end
       return
     end
   end
@@ -219,7 +251,7 @@ end
 
 local function pause_names()
   local names = {}
-  for i = 1, queues do names[i] = 'queue:' .. ARGV[7 + i] end
+  for i = 1, queues do names[i] = 'queue:' .. ARGV[8 + i] end
   return names
 end
 
@@ -227,9 +259,9 @@ local pauses = redis.pcall('HMGET', 'taskyard:pauses', unpack(pause_names()))
 for i = 1, queues do
   local ends = pauses[i]
   if ends and (ends == '' or (tonumber(ends) or 0) > now) then
-    paused[#paused + 1] = ARGV[7 + i]
+    paused[#paused + 1] = ARGV[8 + i]
   else
-    take(ARGV[7 + i])
+    take(ARGV[8 + i])
   end
 end
 

@@ -9,11 +9,15 @@
 --   rq:scheduled:<queue>        zset    job id -> due, Unix seconds (RQ's retries)
 --   rq:scheduler:scheduled_jobs zset    job id -> due, Unix seconds (delays)
 --   taskyard:events             stream  one entry for each change of a job
+--   taskyard:none               none    never there; see go_on_when_full
 --
 -- Fields of ours in a job's hash:
 --   ty:task, ty:kind (async or sync), ty:seq (events so far), ty:open (parents not yet
 --   ended), ty:waits (one of them), ty:due (Unix seconds), ty:attempts, ty:exec (the
---   execution that holds it), ty:backoff, ty:retries, ty:progress
+--   execution that holds it), ty:backoff, ty:retries, ty:progress, ty:on_lost (fail or
+--   hold: what becomes of it when its worker dies; else it is queued again), ty:deaths
+--   (Unix seconds, by commas, at which its workers died), ty:died (the execution of the
+--   last death), ty:solo (the execution that runs it alone, under a keeper)
 
 local call = redis.call
 local time = call('TIME')
@@ -47,6 +51,24 @@ local texts = setmetatable({}, {__index = function(known, number)
   return known[number]
 end})
 
+-- At maxmemory Redis lets a script write only if its first write cannot take memory. A
+-- script that must go on then, and does not begin so anyway, says this before: it changes
+-- nothing.
+local function go_on_when_full() call('UNLINK', 'taskyard:none') end
+
+-- Deaths within 72 hours after which a job is a suspect, and runs alone; and after which
+-- it is quarantined.
+local SUSPECT_AFTER, QUARANTINE_AFTER = 2, 3
+
+-- The deaths of a job that still count, from its ty:deaths.
+local function deaths_in(text)
+  local recent = {}
+  for second in string.gmatch(text or '', '%d+') do
+    if now - tonumber(second) < 259200 then recent[#recent + 1] = second end
+  end
+  return recent
+end
+
 local function job_key(id) return 'rq:job:' .. id end
 
 local function is_job(id)
@@ -79,18 +101,32 @@ local function place(id, queue, at_front)
   return 'queued', ''
 end
 
+-- A worker that speaks up lives: what the sweep took for its death was none.
+local function forgive(id, execution)
+  local known = call('HMGET', job_key(id), 'ty:died', 'ty:deaths')
+  if known[1] ~= execution then return end
+  local deaths = deaths_in(known[2])
+  deaths[#deaths] = nil
+  call('HDEL', job_key(id), 'ty:died', 'ty:deaths')
+  if #deaths > 0 then call('HSET', job_key(id), 'ty:deaths', table.concat(deaths, ',')) end
+end
+
 local function ended_well(status, allow_failure)
   if status == 'finished' then return true end
   return allow_failure and
     (status == 'failed' or status == 'stopped' or status == 'canceled')
 end
 
--- Count the parents of a job that stock RQ enqueued; a missing one counts as met there.
-local function count_open(id, allow_failure)
+-- Count the parents that a job has to wait for, and have each tell it of its end: one that
+-- was retried told of its first. A missing one counts as met, as in RQ.
+local function await_parents(id, allow_failure)
   local open = 0
   for _, parent in ipairs(redis.call('SMEMBERS', 'rq:job::' .. id .. ':dependencies')) do
     local status = redis.call('HGET', job_key(parent), 'status')
-    if status and not ended_well(status, allow_failure) then open = open + 1 end
+    if status and not ended_well(status, allow_failure) then
+      redis.call('SADD', 'rq:job:' .. parent .. ':dependents', id)
+      open = open + 1
+    end
   end
   return open
 end

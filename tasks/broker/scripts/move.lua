@@ -1,7 +1,7 @@
 -- Move jobs that are due into their queues, in the order in which they came due.
 -- KEYS: one zset of due jobs (rq-scheduler's, or RQ's rq:scheduled:<queue>).
 -- Also writes: rq:queues (set of queue keys), taskyard:unwritten:<job> (text, entries seen
---   once without their job). ARGV: the most to move at once.
+--   once without their job), taskyard:missing (set of those that were dropped). ARGV: the most to move at once.
 -- Returns {how many were taken, when the next one is due (Unix seconds, '' for none)}.
 
 local function is_periodic(id)
@@ -16,6 +16,7 @@ local SECOND_LOOK = 5
 -- RQ's enqueue_in and enqueue_at write the due moment first and the job a moment later: an
 -- entry without a job may be one that is being written.
 local function may_be_unwritten(id)
+  go_on_when_full()
   return redis.call('SET', 'taskyard:unwritten:' .. id, '', 'NX', 'EX', 60)
 end
 
@@ -43,7 +44,7 @@ local function move(id)
   -- An RQ client had it run early, and knows nothing of this entry.
   if status ~= 'scheduled' and field(id, 'ty:task') ~= '' then return end
   note_parents(id)
-  local open = count_open(id, field(id, 'allow_dependency_failures') == '1')
+  local open = await_parents(id, field(id, 'allow_dependency_failures') == '1')
   redis.call('SADD', 'rq:queues', 'rq:queue:' .. queue)
   redis.call('HDEL', job_key(id), 'ty:due')
   if open > 0 then return defer(id, queue, open) end
@@ -58,7 +59,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_text, 'LIMI
     taken = taken + 1
   elseif not (is_job(id) and is_periodic(id)) then
     redis.call('ZREM', KEYS[1], id)
-    if is_job(id) then pcall(move, id) end
+    if is_job(id) then pcall(move, id) else call('SADD', 'taskyard:missing', id) end
     taken = taken + 1
   end
 end

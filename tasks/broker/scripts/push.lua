@@ -71,8 +71,9 @@ end
 local function write(id, due, row, created_at, data, description)
   local key = job_key(id)
   if redis.call('EXISTS', key) == 1 then
-    local status = redis.pcall('HGET', key, 'status')
-    return {0, type(status) == 'string' and status or ''}
+    local known = redis.pcall('HMGET', key, 'status', 'data')
+    if known.err or known[1] or known[2] then return {0, known[1] or ''} end
+    redis.call('DEL', key)  -- what somebody wrote to a job that was gone
   end
   fill('created_at', created_at, 'data', data, 'description', description,
     'ty:seq', seq, 'status', 'queued', 'enqueued_at', now_iso)

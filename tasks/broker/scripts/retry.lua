@@ -12,22 +12,17 @@ end
 redis.call('ZREM', 'rq:failed:' .. queue, id)
 redis.call('ZREM', 'rq:canceled:' .. queue, id)
 redis.call('PERSIST', key)
-redis.call('HDEL', key, 'exc_info', 'ty:exec', 'ty:due')
+-- Whoever asks for it answers for it: earlier deaths count no more.
+redis.call('HDEL', key, 'exc_info', 'ty:exec', 'ty:due', 'ty:deaths')
 redis.call('HSET', key, 'ended_at', '', 'started_at', '')
 local retries = field(id, 'ty:retries')
 if retries ~= '' then redis.call('HSET', key, 'retries_left', retries) end
 local allow_failure = field(id, 'allow_dependency_failures') == '1'
-local open = count_open(id, allow_failure)
+local open = await_parents(id, allow_failure)
 if open > 0 then
   -- It was canceled before its parents ended, so it waits for them again.
   redis.call('HSET', key, 'status', 'deferred', 'ty:open', open)
   redis.call('ZADD', 'rq:deferred:' .. queue, now_text, id)
-  for _, parent in ipairs(redis.call('SMEMBERS', 'rq:job::' .. id .. ':dependencies')) do
-    local parent_status = redis.call('HGET', job_key(parent), 'status')
-    if parent_status and not ended_well(parent_status, allow_failure) then
-      redis.call('SADD', 'rq:job:' .. parent .. ':dependents', id)
-    end
-  end
   emit(id, 'retried', 'deferred', {'queue', queue, 'by', who})
   return {1, 'deferred'}
 end

@@ -3,21 +3,23 @@
 --
 -- Also writes: what claim.lua names, rq:results:<job> (stream), rq:finished:<queue>,
 --   rq:failed:<queue> (zsets, job -> when RQ forgets it), taskyard:releases (set),
---   taskyard:result (stream, gone when the script ends).
+--   taskyard:result (stream, gone when the script ends), taskyard:missing (set of jobs that
+--   were gone).
 --
 -- ARGV: worker, host, then for each attempt: id, execution, queue, verb (finish, fail,
---       stop, again, exceeded or handback), started (Unix seconds), attempt, result (RQ's
---       return_value or exc_string), exc_info (zlib, or ''), retry after (seconds, ''
---       where it must not be retried), result ttl, failure ttl, how many facts follow,
---       and these: names and values for the event.
+--       stop, quarantine, again, exceeded or handback), started (Unix seconds), attempt,
+--       result (RQ's return_value or exc_string), exc_info (zlib, or ''), retry after
+--       (seconds, '' where it must not be retried), result ttl, failure ttl, how many
+--       facts follow, and these: names and values for the event.
 -- Returns for each the state that the job is in now, 'superseded', or 'broken: ' and why.
 
 -- Children released by one call at most; parents with more are left to release.lua.
 local children_left = 50
 
 -- By verb: RQ's type of result (rq.results.Result.Type) and the field that holds it.
-local TYPES = {finish = '1', fail = '2', stop = '2', again = '4', exceeded = '5'}
-local FIELDS = {fail = 'exc_string', stop = 'exc_string'}
+local TYPES = {finish = '1', fail = '2', stop = '2', quarantine = '2', again = '4',
+  exceeded = '5'}
+local FIELDS = {fail = 'exc_string', stop = 'exc_string', quarantine = 'exc_string'}
 
 local worker, host = ARGV[1], ARGV[2]
 local counters, working_time = {}, 0
@@ -120,11 +122,12 @@ local function release_children(state)
   return more
 end
 
-local function ended(state)
-  seq = texts[seq + 1]
-  call('HSET', key, 'status', state, 'ended_at', now_iso, 'ty:exec', '', 'ty:seq', seq)
+-- `status` is RQ's word for the state, where it has none of its own.
+local function ended(state, status)
+  seq, status = texts[seq + 1], status or state
+  call('HSET', key, 'status', status, 'ended_at', now_iso, 'ty:exec', '', 'ty:seq', seq)
   emit(id, state, state, facts, seq)
-  return release_children(state)
+  return release_children(status)
 end
 
 -- A result ttl of 0 means at once, or when the last children have been released.
@@ -194,6 +197,19 @@ local function fail()
   return state
 end
 
+-- The process that was made for a suspect alone died: it was the job.
+local function quarantine()
+  count('failed_job_count')
+  keep_result(failure_ttl)
+  local deaths = deaths_in(field(id, 'ty:deaths'))
+  deaths[#deaths + 1] = time[1]
+  call('HSET', key, 'exc_info', exc_info, 'ty:deaths', table.concat(deaths, ','))
+  ended('quarantined', 'failed')
+  remember('rq:failed:', failure_ttl)
+  expire(failure_ttl)
+  return 'quarantined'
+end
+
 -- The task returned RQ's Retry.
 local function again()
   keep_result(failure_ttl)
@@ -209,8 +225,8 @@ local function handback()
   return 'queued'
 end
 
-local VERBS = {finish = finish, fail = fail, stop = fail, exceeded = fail, again = again,
-  handback = handback}
+local VERBS = {finish = finish, fail = fail, stop = fail, quarantine = quarantine,
+  exceeded = fail, again = again, handback = handback}
 
 -- An RQ client that cancels a running job, or counts it as abandoned, tells nobody.
 local function tell_what_rq_did(status)
@@ -226,9 +242,14 @@ local function settle(is_held)
   call('ZREM', 'rq:executions:' .. id, execution)
   local known = redis.pcall('HMGET', key, 'status', 'ty:seq', 'ty:progress',
     'retries_left', 'repeats_left', 'dependency_id')
-  if known.err or not known[1] then return 'superseded' end
+  if known.err or not known[1] then
+    -- An RQ client that deletes a running job takes it out of wip as well.
+    if is_held then call('SADD', 'taskyard:missing', id) end
+    return 'superseded'
+  end
   if known[3] then add_fact('progress', known[3]) end
   if not is_held then
+    forgive(id, execution)
     emit(id, 'superseded', known[1], facts)
     tell_what_rq_did(known[1])
     return 'superseded'

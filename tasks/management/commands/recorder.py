@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
+from tasks.patience import wait_as_a_loop
 from tasks.recording import Recorder
 
 
@@ -13,6 +14,7 @@ class Command(BaseCommand):
     help = _("Record what becomes of jobs into the database.")
 
     def handle(self, **options: Any) -> None:
+        wait_as_a_loop()
         recorder = Recorder()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_args: recorder.stopping.set())

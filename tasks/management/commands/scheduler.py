@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
+from tasks.patience import wait_as_a_loop
 from tasks.scheduler import Scheduler
 
 
@@ -13,6 +14,7 @@ class Command(BaseCommand):
     help = _("Release delayed jobs, take back those of dead workers, tidy up.")
 
     def handle(self, **options: Any) -> None:
+        wait_as_a_loop()
         scheduler = Scheduler()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_args: scheduler.stopping.set())

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,8 +12,11 @@ from tasks.broker.current import serve_current_job
 from tasks.conf import NO_LEDGER, get_config
 from tasks.options import QUEUE_NAME
 from tasks.registry import DEFAULT_QUEUE, registry
+from tasks.sizes import parse_size, show_size
+from tasks.task_limits import MOST_OUTPUT
 from tasks.worker.children import MEMORY_LIMIT
 from tasks.worker.context import current_job
+from tasks.worker.limits import Limits
 from tasks.worker.logs import capture_logging
 from tasks.worker.loop import DEFAULT_GRACE, Worker
 from tasks.worker.process import run_to_end
@@ -51,6 +55,32 @@ class Command(BaseCommand):
             default=MEMORY_LIMIT >> 20,
             help=_("MB that a child may hold after a job, else it is replaced (512)."),
         )
+        parser.add_argument(
+            "--child-jobs",
+            type=int,
+            default=0,
+            help=_("Jobs after which a child is replaced (0: never for their number)."),
+        )
+        parser.add_argument(
+            "--job-memory",
+            metavar="SIZE",
+            type=_size,
+            default=0,
+            help=_("What a function may hold, e.g. 512M, or is killed (0: any)."),
+        )
+        parser.add_argument(
+            "--job-output",
+            metavar="SIZE",
+            type=_size,
+            default=MOST_OUTPUT,
+            help=_("What an attempt may log before its log is cut (5M, the most)."),
+        )
+        parser.add_argument(
+            "--spool",
+            metavar="DIR",
+            type=Path,
+            help=_("Where ends of jobs wait when Redis is away (the data folder)."),
+        )
         parser.add_argument("--name", default="", help=_("A unique name (made up)."))
 
     def handle(self, **options: Any) -> None:
@@ -62,6 +92,9 @@ class Command(BaseCommand):
             children=_at_least("--children", options["children"], 0),
             grace=_at_least("--grace", options["grace"], 0),
             child_memory=_at_least("--child-memory", options["child_memory"], 1) << 20,
+            child_jobs=_at_least("--child-jobs", options["child_jobs"], 0),
+            limits=_limits(options["job_memory"], options["job_output"]),
+            data=options["spool"] or get_config().taskyard_data,
             name=options["name"],
         )
         capture_logging()
@@ -83,6 +116,24 @@ def _queues(listed: str | None) -> list[str]:
             % {"name": wrong[0] if wrong else listed}
         )
     return list(dict.fromkeys(queues))
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise ArgumentTypeError(
+            _("%(size)s is no size: give bytes, or text such as 512M.") % {"size": text}
+        ) from None
+
+
+def _limits(memory: int, output: int) -> Limits:
+    if output > MOST_OUTPUT:
+        raise CommandError(
+            _("--job-output can be %(most)s at most.")
+            % {"most": show_size(MOST_OUTPUT)}
+        )
+    return Limits(memory, output)
 
 
 def _at_least(option: str, value: float, least: float) -> Any:

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from tasks.broker import keys
+from tasks.broker.jobs import retry
 from tests.engine import (
     claim_all,
     client,
@@ -117,3 +118,17 @@ def test_a_moved_job_runs_once() -> None:
     move()
     move()
     assert [job.id for job in claim_all().jobs] == ["a"]
+
+
+def test_a_parent_that_was_retried_meanwhile_is_waited_for_to_its_end() -> None:
+    """It has told its child of its first end; the second must find the child as well."""
+    push_job("parent")
+    push_job("child", depends_on=["parent"], allow_failure=True, retries=1)
+    run_next("fail")
+    run_next("fail", retry_after=60)
+    retry("parent", "mara")
+    make_due("child", keys.scheduled("default"))
+    move()
+    assert status("child") == "deferred"
+    run_next()
+    assert (status("child"), waiting()) == ("queued", ["child"])

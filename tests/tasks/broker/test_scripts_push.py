@@ -147,8 +147,7 @@ def test_a_child_keeps_its_place_at_the_front_when_it_is_released() -> None:
 def test_a_lost_parent_releases_nobody() -> None:
     push_job("a")
     push_job("child", depends_on=["a"], allow_failure=True)
-    from tasks.broker.upkeep import take_back
-    from tests.engine import claim
+    from tests.engine import claim, take_back
 
     claim()
     end_leases()

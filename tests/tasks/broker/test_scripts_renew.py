@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from tasks.broker import keys
 from tasks.broker.scripts import invoke
-from tests.engine import claim, client, end_leases, push_job
+from tests.engine import claim, client, end_leases, push_job, take_back
 
 ZSETS = (keys.lease("default"), keys.wip("default"))
 
@@ -25,7 +27,27 @@ def test_a_job_that_an_rq_client_took_away_is_told() -> None:
     push_job("a")
     job = claim()
     client().zrem(keys.wip("default"), job.member)
+    client().hset(keys.job("a"), "status", "canceled")
     assert invoke(client(), "renew", ZSETS, (15, job.member)) == [job.member.encode()]
+
+
+@pytest.mark.parametrize("zset", ZSETS)
+def test_a_lease_comes_back_after_its_whole_key_was_deleted(zset: str) -> None:
+    push_job("a")
+    job = claim()
+    client().delete(zset)
+    assert invoke(client(), "renew", ZSETS, (15, job.member)) == []
+    for key in ZSETS:
+        assert client().zscore(key, job.member) > client().time()[0]
+
+
+def test_a_lease_that_the_sweep_took_does_not_come_back() -> None:
+    push_job("a")
+    job = claim()
+    end_leases()
+    take_back()
+    assert invoke(client(), "renew", ZSETS, (15, job.member)) == [job.member.encode()]
+    assert client().zcard(keys.lease("default")) == 0
 
 
 def test_rq_s_heartbeat_is_renewed() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from tasks.broker import keys
-from tasks.broker.upkeep import take_back
 from tests.engine import (
     claim,
     claim_all,
@@ -16,6 +15,7 @@ from tests.engine import (
     settle,
     settle_all,
     status,
+    take_back,
     waiting,
 )
 

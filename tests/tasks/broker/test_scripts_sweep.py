@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tasks.broker import keys
-from tasks.broker.upkeep import take_back
+from tasks.broker.losses import SEVERED, SWEPT_AT_ONCE, sweep
+from tasks.broker.scripts import invoke
 from tests.engine import (
     claim,
     claim_all,
@@ -11,6 +12,7 @@ from tests.engine import (
     push_job,
     settle,
     status,
+    take_back,
     waiting,
 )
 
@@ -89,10 +91,21 @@ def test_an_id_with_a_colon_is_taken_back() -> None:
     assert take_back("default") == ["stock:7"]
 
 
-def test_each_call_is_bounded() -> None:
+def test_each_call_is_bounded_and_a_sweep_goes_on_to_the_end() -> None:
     for number in range(120):
         push_job(f"j{number}")
     claim_all(sync=200, most=200)
     end_leases()
-    assert len(take_back("default")) == 100
-    assert len(take_back("default")) == 20
+    args = ("default", SWEPT_AT_ONCE, "", 1, "")
+    assert invoke(client(), "sweep", (), args)[0] == SWEPT_AT_ONCE
+    assert len(take_back("default")) == 120 - SWEPT_AT_ONCE
+
+
+def test_a_sweep_of_what_is_known_to_be_dead_leaves_the_rest() -> None:
+    push_job("a")
+    push_job("b")
+    dead, _silent = claim_all().jobs
+    end_leases()
+    client().zadd(keys.lease("default"), {dead.member: 0})
+    assert [loss.job_id for loss in sweep("default", SEVERED)] == ["a"]
+    assert take_back() == ["b"]

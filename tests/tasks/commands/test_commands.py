@@ -56,6 +56,12 @@ class TestSubmit:
         )
         assert set(parents) == {"one", "two"}
 
+    @pytest.mark.usefixtures("full_redis")
+    def test_a_redis_that_is_full_is_1_with_its_sentence(self) -> None:
+        with pytest.raises(CommandError, match="raise maxmemory") as caught:
+            run("submit", "greet", "name=x")
+        assert caught.value.returncode == 1
+
     def test_a_moment_without_a_zone_is_utc(self) -> None:
         run("submit", "greet", "name=x", "--at", "2030-01-02T03:04", "--id", "later")
         due_at = Job.objects.get(pk="later").due_at

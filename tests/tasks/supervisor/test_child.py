@@ -96,6 +96,45 @@ def test_it_starts_again_after_a_death(
     assert "web       | was ended by SIGKILL; starts again in 0.01 s\n" in said
 
 
+def test_its_end_is_told_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "restart_delay", lambda deaths: 60)
+    ended: list[int] = []
+
+    async def act(child: Child, screen: Screen) -> None:
+        first = child.pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: ended == [first])
+
+    watch(program("web", STUBBORN, ended=ended.append), act)
+
+
+def test_a_restart_does_not_wait_for_who_cannot_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(child_module, "restart_delay", lambda deaths: 0.01)
+
+    def refuse(_pid: int) -> None:
+        raise ConnectionError("Redis is away")
+
+    async def act(child: Child, screen: Screen) -> None:
+        await until(lambda: screen.getvalue().count("again") >= 2)
+
+    said = watch(program("web", "raise SystemExit(3)", ended=refuse), act)
+    assert "its end could not be told: Redis is away" in said
+
+
+def test_one_that_is_asked_to_stop_dies_no_death(tmp_path: Path) -> None:
+    ended: list[int] = []
+
+    async def act(child: Child, screen: Screen) -> None:
+        await until(lambda: screen.has("ready"))
+        await child.stop()
+
+    watch(polite("web", tmp_path / "log", ended=ended.append), act)
+    assert ended == []
+
+
 def test_deaths_in_a_row_wait_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "restart_delay", lambda deaths: 0.01 * deaths)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import ConfigurationError
-from tasks.supervisor.folder import held_folder, noted_redis_url
+from tasks.supervisor.folder import REDIS_URL_NAME, held_folder, noted
 
 
 def test_one_process_holds_a_folder(tmp_path: Path) -> None:
@@ -39,10 +39,10 @@ def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
 
 
 def test_the_address_of_redis_is_noted_for_its_owner_only(tmp_path: Path) -> None:
-    noted = tmp_path / "redis.url"
-    noted.write_text("left by one that was killed")
-    noted.chmod(0o644)
-    with noted_redis_url(tmp_path, "unix:///x"):
-        assert noted.read_text() == "unix:///x\n"
-        assert stat.S_IMODE(noted.stat().st_mode) == 0o600
-    assert not noted.exists()
+    path = tmp_path / "redis.url"
+    path.write_text("left by one that was killed")
+    path.chmod(0o644)
+    with noted(tmp_path, REDIS_URL_NAME, "unix:///x"):
+        assert path.read_text() == "unix:///x\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.exists()

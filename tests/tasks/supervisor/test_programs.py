@@ -43,6 +43,12 @@ def test_a_worker_is_killed_only_after_its_jobs_had_their_grace() -> None:
     assert worker.grace > 60
 
 
+def test_the_deaths_of_workers_are_reported_and_no_others() -> None:
+    programs = all_programs(Options(workers=2, demo=True), {})
+    told = [program.name for program in programs if program.ended]
+    assert told == ["worker-1", "worker-2"]
+
+
 def test_the_workers_of_the_demo_serve_its_queues_and_those_of_every_task() -> None:
     programs = all_programs(Options(demo=True), {})
     [worker] = [program for program in programs if program.name == "worker-1"]

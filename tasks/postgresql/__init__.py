@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, with waits that end."""

@@ -1,0 +1,124 @@
+"""Jobs of stock RQ clients, which tell the ledger nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rq import Queue
+from rq.serializers import JSONSerializer
+from rq_scheduler import Scheduler
+
+from tasks.broker import keys
+from tasks.models import Job
+from tests.comparing import agree, compare, ledger
+from tests.engine import (
+    claim,
+    claim_all,
+    client,
+    record_all,
+    run_next,
+    status,
+    take_back,
+    waiting,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD = "tests.sample.add"
+
+
+def queue() -> Queue:
+    return Queue(connection=client(), serializer=JSONSerializer)
+
+
+def scheduler() -> Scheduler:
+    return Scheduler(queue=queue(), connection=client())
+
+
+def test_a_job_that_waits_is_adopted() -> None:
+    job = queue().enqueue(ADD, 1, b=3, description="from afar")
+    assert compare() == 1
+    row = ledger(job.id)
+    assert (row.state, row.task, row.args, row.kwargs) == ("queued", ADD, [1], {"b": 3})
+    assert (row.submitted_by, row.description) == ("rq", "from afar")
+    assert compare() == 0
+    run_next()
+    assert ledger(job.id).state == "finished"
+
+
+def test_a_delayed_job_is_adopted_with_its_moment() -> None:
+    job = queue().enqueue_in(timedelta(hours=1), ADD, 1)
+    compare()
+    row = ledger(job.id)
+    assert row.state == "scheduled"
+    assert row.due_at is not None
+
+
+def test_periodic_entries_of_rq_scheduler_are_left() -> None:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    scheduler().schedule(soon, ADD, args=[1], interval=60)
+    assert compare() == 0
+    assert Job.objects.count() == 0
+
+
+def test_a_delayed_job_that_was_canceled_by_rq_scheduler_does_not_run() -> None:
+    mine = scheduler()
+    job = mine.enqueue_in(timedelta(hours=1), ADD, 1)
+    compare()
+    record_all()
+    mine.cancel(job.id)
+    compare()
+    assert ledger(job.id).state == "canceled"
+    assert status(job.id) == "canceled"
+    assert client().zcard(keys.DELAYED) == 0
+
+
+def test_a_job_that_its_client_canceled_is_canceled_in_the_ledger() -> None:
+    job = queue().enqueue(ADD, 1)
+    compare()
+    record_all()
+    job.cancel()
+    compare()
+    assert ledger(job.id).state == "canceled"
+
+
+def test_a_failed_job_that_an_rq_client_queues_again_waits_in_the_ledger() -> None:
+    job = queue().enqueue(ADD, 1)
+    run_next("fail")
+    agree()
+    job.refresh()
+    job.requeue()
+    compare()
+    assert ledger(job.id).state == "queued"
+    claim()
+    assert ledger(job.id).attempt_count == 2
+
+
+def test_a_stock_worker_s_job_that_nobody_believes_in_runs_again() -> None:
+    """It died: its job is in no list, and RQ's own readers would fail it."""
+    job = queue().enqueue(ADD, 1)
+    compare()
+    record_all()
+    client().lpop(keys.queue("default"))
+    client().hset(keys.job(job.id), mapping={"status": "started", "worker_name": "w9"})
+    client().zadd(keys.executions(job.id), {"e1": 1})
+    client().zadd(keys.wip("default"), {f"{job.id}:e1": 1})
+    assert compare() == 1
+    client().zadd(keys.lease("default"), {f"{job.id}:e1": 1})
+    assert take_back() == [job.id]
+    assert waiting() == [job.id]
+
+
+def test_a_stock_worker_s_job_that_runs_is_started_in_the_ledger() -> None:
+    job = queue().enqueue(ADD, 1)
+    compare()
+    record_all()
+    client().lpop(keys.queue("default"))
+    client().hset(keys.job(job.id), mapping={"status": "started", "worker_name": "w9"})
+    client().zadd(keys.executions(job.id), {"e1": 9e9})
+    client().zadd(keys.wip("default"), {f"{job.id}:e1": 9e9})
+    compare()
+    row = ledger(job.id)
+    assert (row.state, row.worker) == ("started", "w9")
+    assert claim_all().jobs == []
