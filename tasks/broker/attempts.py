@@ -11,6 +11,7 @@ from tasks.broker.scripts import Value
 from tasks.broker.wire import (
     FAILURE_TTL,
     RESULT_TTL,
+    SAME,
     STOCK_FAILURE_TTL,
     pack_result,
     pack_traceback,
@@ -58,6 +59,12 @@ class Claimed:
     def was_lost(self) -> bool:
         """Whether a worker died while it had an earlier attempt."""
         return bool(self.raw("deaths"))
+
+    @property
+    def task(self) -> str:
+        """The task's name, where the hash says one that the call does not."""
+        name = self.text("task")
+        return "" if name == SAME else name
 
     @property
     def runs_solo(self) -> bool:

@@ -25,21 +25,19 @@ SMALL = 1024
 #: Bytes that a stock client's payload may have once unpacked; zlib can hide gigabytes.
 UNPACKED_LIMIT = 32 * 1024 * 1024
 
-#: Bytes of JSON that a task may return.
-RESULT_LIMIT = 10 * 1024 * 1024
-
-#: Characters of a result that the ledger keeps; Redis keeps all of it for a while.
-LEDGER_RESULT_LIMIT = 65_536
+#: Bytes of JSON that a task may return, and characters of it that the ledger keeps.
+RESULT_LIMIT, LEDGER_RESULT_LIMIT = 10 * 1024 * 1024, 65_536
 
 #: Seconds that Redis keeps a finished job and its result; the ledger keeps them longer.
 #: It is RQ's default, so the hash need not say it.
 RESULT_TTL = 500
 
-#: Seconds that Redis keeps one of ours that failed. RQ's default is a year.
-FAILURE_TTL = 7 * 24 * 3600
+#: The name of a task that is its function's path, which the job's call says as well.
+SAME = "="
 
-#: The same for jobs of stock clients that name none.
-STOCK_FAILURE_TTL = 31_536_000
+#: Seconds that Redis keeps one of ours that failed, and a stock client's that names none
+#: (RQ's default).
+FAILURE_TTL, STOCK_FAILURE_TTL = 7 * 24 * 3600, 31_536_000
 
 #: RQ's timeout that means none.
 NO_TIMEOUT = -1
@@ -140,7 +138,7 @@ class Envelope:
             "origin": self.queue,
             "timeout": self.timeout,
             "failure_ttl": FAILURE_TTL,
-            "ty:task": self.task,
+            "ty:task": SAME if self.task == self.path else self.task,
             "ty:kind": self.kind,
         }
         if self.at_front:

@@ -134,7 +134,7 @@ def plan(job: Claimed, *, may_import: bool = True) -> Plan:
         if not get_config().unpickles(job.queue):
             raise
         return _plan_pickled(job, error.pickled)
-    task = registry.find(job.text("task")) or registry.find(path)
+    task = registry.find(job.task) or registry.find(path)
     function = task.function if task else import_admitted(path, may_import=may_import)
     return Plan(function, path, args, kwargs, _timeout(job), task)
 

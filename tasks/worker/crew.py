@@ -95,7 +95,7 @@ class Crew:
         """Have a job run; it is settled when it ends."""
         context = JobContext(
             id=job.id,
-            task=job.text("task"),
+            task=job.task,
             queue=job.queue,
             attempt=job.attempt,
             sink=partial(self.output.hear, job),

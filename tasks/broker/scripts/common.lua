@@ -12,12 +12,13 @@
 --   taskyard:none               none    never there; see go_on_when_full
 --
 -- Fields of ours in a job's hash:
---   ty:task, ty:kind (async or sync), ty:seq (events so far), ty:open (parents not yet
---   ended), ty:waits (one of them), ty:due (Unix seconds), ty:attempts, ty:exec (the
---   execution that holds it), ty:backoff, ty:retries, ty:progress, ty:on_lost (fail or
---   hold: what becomes of it when its worker dies; else it is queued again), ty:deaths
---   (Unix seconds, by commas, at which its workers died), ty:died (the execution of the
---   last death), ty:solo (the execution that runs it alone, under a keeper)
+--   ty:task ('=' where the call names it), ty:kind (async or sync), ty:seq (events so
+--   far), ty:open (parents not yet ended), ty:waits (one of them), ty:due (Unix seconds),
+--   ty:attempts, ty:exec (the execution that holds it), ty:backoff, ty:retries,
+--   ty:progress, ty:on_lost (fail or hold: what becomes of it when its worker dies; else
+--   it is queued again), ty:deaths (Unix seconds, by commas, at which its workers died),
+--   ty:died (the execution of the last death), ty:solo (the execution that runs it alone,
+--   under a keeper)
 
 local call = redis.call
 local time = call('TIME')

@@ -195,3 +195,9 @@ def test_the_scripts_write_dates_that_rq_reads() -> None:
     assert job.enqueued_at is not None
     written = job.enqueued_at.replace(tzinfo=UTC)
     assert abs(written - datetime.now(UTC)) < timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("name", "told"), [("m.f", "="), ("mail.send", "mail.send")])
+def test_a_name_that_the_call_says_is_not_said_twice(name: str, told: str) -> None:
+    envelope = Envelope(id="a", task=name, path="m.f", queue="default")
+    assert envelope.shared_fields()["ty:task"] == told
