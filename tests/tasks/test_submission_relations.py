@@ -78,12 +78,12 @@ def test_a_key_belongs_to_one_task() -> None:
 
 def look_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next submission find no earlier job when it first looks."""
-    found, looks = ledger._earlier, [None]
+    found, looks = ledger.find_earlier, [None]
 
     def look(envelope: Envelope, key: str) -> str | None:
         return looks.pop() if looks else found(envelope, key)
 
-    monkeypatch.setattr(ledger, "_earlier", look)
+    monkeypatch.setattr(ledger, "find_earlier", look)
 
 
 def test_the_loser_of_a_race_gets_the_winner_s_job(
