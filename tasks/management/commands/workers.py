@@ -149,4 +149,5 @@ def _fates(loss: LostWorker) -> str:
     said = ", ".join(counts) or "-"
     if not loss.returned_at:
         return said
-    return f"{said} ({_('it answers again')})"
+    back = _("it answers again")
+    return f"{said} ({back})"
