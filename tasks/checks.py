@@ -186,9 +186,21 @@ def check_workers(snapshot: Snapshot, now: datetime) -> Iterator[Finding]:
 def _check_queues(
     queues: Iterable[QueueDepth], live: Iterable[WorkerInfo]
 ) -> Iterator[Finding]:
-    served = {name for one in live if not one.is_quiet for name in one.queues}
+    workers = list(live)
+    served = {name for one in workers if not one.is_quiet for name in one.queues}
+    quiet = {name for one in workers for name in one.queues} - served
     for queue in queues:
-        if queue.waiting and queue.name not in served:
+        words = {"count": f"{queue.waiting:,}", "queue": queue.name}
+        if queue.waiting and queue.name in quiet:
+            text = ngettext(
+                "%(count)s job waits in queue %(queue)s, whose workers are all quiet:"
+                " wake one on the Workers page.",
+                "%(count)s jobs wait in queue %(queue)s, whose workers are all quiet:"
+                " wake one on the Workers page.",
+                queue.waiting,
+            )
+            yield Finding("queues", Level.BAD, text % words)
+        elif queue.waiting and queue.name not in served:
             text = ngettext(
                 "%(count)s job waits in queue %(queue)s, on which no worker listens:"
                 " run manage.py worker --queues %(queue)s.",
@@ -196,7 +208,6 @@ def _check_queues(
                 " run manage.py worker --queues %(queue)s.",
                 queue.waiting,
             )
-            words = {"count": f"{queue.waiting:,}", "queue": queue.name}
             yield Finding("queues", Level.BAD, text % words)
 
 

@@ -125,7 +125,10 @@ def _check_kind(facts: ServerFacts) -> Iterator[Finding]:
         text = _("REDIS_URL names a replica, which takes no jobs: name its primary.")
         yield Finding("redis-replica", Level.BAD, text)
     if facts.is_cluster:
-        text = _("REDIS_URL names a Redis Cluster, whose scripts see one key each.")
+        text = _(
+            "REDIS_URL names a Redis Cluster, whose scripts see one slot's keys only:"
+            " name a single server, or one that fails over."
+        )
         yield Finding("redis-cluster", Level.BAD, text)
 
 

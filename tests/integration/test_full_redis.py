@@ -50,7 +50,9 @@ def server(
     if request.param == "redis":
         path = shutil.which("redis-server")
         if path is None:
-            pytest.skip("redis-server is not installed")
+            pytest.fail(
+                "redis-server is not installed: run script/test, or apt-get it."
+            )
         monkeypatch.setattr(embedded, "find_server", lambda: path)
     made = EmbeddedServer(folder)
     made.start()

@@ -132,6 +132,16 @@ class TestProcesses:
             " run manage.py worker --queues low."
         ]
 
+    def test_a_queue_that_only_quiet_workers_serve_names_the_way_out(self) -> None:
+        quiet = replace(WORKER, queues=("low",), quiet_since=NOW)
+        queue = QueueDepth("low", 1, 0, 0, 0, "x", NOW)
+        shown = replace(SNAPSHOT, queues=(queue,), workers=(quiet,))
+        texts = [one.text for one in examine_processes(shown) if one.check == "queues"]
+        assert texts == [
+            "1 job waits in queue low, whose workers are all quiet: wake one on the"
+            " Workers page."
+        ]
+
 
 class TestDatabaseAndSettings:
     @pytest.mark.django_db
