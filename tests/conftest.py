@@ -14,7 +14,7 @@ from tests.services import chosen_database
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 10) -> T:
+def wait_until(predicate: Callable[[], T], timeout: float = 20) -> T:
     """Return the first true answer of `predicate` within `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := predicate()):

@@ -49,10 +49,10 @@ def hog(megabytes: int) -> None:
     say(journal.START)
     taken, is_over = [], False
     for size in range(MOUTHFUL, megabytes + 1, MOUTHFUL):
-        taken.append(os.urandom(1024) * (MOUTHFUL << 10))
-        if size > HOG_LIMIT and not is_over:
-            say(OVER)
+        if size + MOUTHFUL > HOG_LIMIT and not is_over:
+            say(OVER)  # a little early: past the limit it may not get to say it
             is_over = True
+        taken.append(os.urandom(1024) * (MOUTHFUL << 10))
         time.sleep(0.01)
     time.sleep(3600)
 

@@ -19,7 +19,7 @@ from tests.postgres import require_postgres
 pytestmark = pytest.mark.integration
 
 #: Scenarios that run at the same time.
-AT_ONCE = 3
+AT_ONCE = 2
 
 #: Seconds for a short form on a machine that has much else to do.
 PATIENCE = 240

@@ -137,7 +137,9 @@ def test_a_worker_that_leaves_without_redis_leaves_its_ends_to_the_next(
     assert status("ends") == status("runs") == "started"
     assert len(list((folder / "spool").iterdir())) == 1
     fleet.worker("--children", "0", "--concurrency", "0", name="w2")
-    wait_until(lambda: (status("ends"), status("runs")) == ("finished", "queued"))
+    wait_until(
+        lambda: (status("ends"), status("runs")) == ("finished", "queued"), START
+    )
     finished = [one for one in events() if one.kind == "finished"]
     assert [one["worker"] for one in finished] == ["w1"]
     wait_until(lambda: not list((folder / "spool").iterdir()))

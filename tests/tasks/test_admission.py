@@ -61,7 +61,7 @@ def info_calls() -> int:
 def test_new_jobs_are_refused_before_anything_is_written(
     fill: Fill, door: Callable[[], object]
 ) -> None:
-    fill(FULL_AT + 0.01)
+    fill(FULL_AT + 0.05)
     with pytest.raises(BrokerFull):
         door()
     assert Job.objects.count() == 0
@@ -86,7 +86,7 @@ def test_a_process_without_ledger_refuses_too(
     fill: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(NO_LEDGER, "1")
-    fill(FULL_AT + 0.01)
+    fill(FULL_AT + 0.05)
     with pytest.raises(BrokerFull):
         submit(add, [1])
     assert client().dbsize() == 0
@@ -94,7 +94,7 @@ def test_a_process_without_ledger_refuses_too(
 
 def test_run_again_is_refused_without_a_trace(fill: Fill) -> None:
     job = create_job(state=State.FAILED)
-    fill(FULL_AT + 0.01)
+    fill(FULL_AT + 0.05)
     with pytest.raises(BrokerFull):
         run_again(CODE, job.id)
     assert (Job.objects.count(), Audit.objects.count()) == (1, 0)
@@ -105,7 +105,7 @@ def test_a_retry_that_must_push_anew_is_refused_and_another_is_not(fill: Fill) -
     kept = submit(add, [1]).id
     run_next("fail")
     record_all()
-    fill(FULL_AT + 0.01)
+    fill(FULL_AT + 0.05)
     with pytest.raises(BrokerFull):
         retry(CODE, forgotten.id)
     assert Audit.objects.count() == 0
@@ -114,7 +114,7 @@ def test_a_retry_that_must_push_anew_is_refused_and_another_is_not(fill: Fill) -
 
 def test_a_repeat_by_its_key_is_answered(fill: Fill) -> None:
     first = submit(add, [1], idempotency_key="k")
-    fill(FULL_AT + 0.01)
+    fill(FULL_AT + 0.05)
     again = submit(add, [1], idempotency_key="k")
     assert (again.id, again.created) == (first.id, False)
     with pytest.raises(BrokerFull):
@@ -136,7 +136,7 @@ def test_accepted_jobs_wait_for_room_and_are_pushed_then(fill: Fill) -> None:
     fill(0.95)
     assert recovery.push_unconfirmed() == 0
     assert waiting() == []
-    fill(FULL_AT + 0.01)
+    fill(FULL_AT + 0.05)
     assert recovery.push_unconfirmed() == 1
     assert waiting() == [job.id]
 

@@ -12,7 +12,7 @@ from tasks.worker.loop import Worker
 Script = Callable[[Worker], Awaitable[Any]]
 
 
-async def until(predicate: Callable[[], object], timeout: float = 10) -> None:
+async def until(predicate: Callable[[], object], timeout: float = 20) -> None:
     """Let the loop run until `predicate` answers true."""
     async with asyncio.timeout(timeout):
         while not predicate():
