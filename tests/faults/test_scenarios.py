@@ -18,8 +18,8 @@ from tests.postgres import require_postgres
 
 pytestmark = pytest.mark.integration
 
-#: Scenarios that run at the same time.
-AT_ONCE = 2
+#: Scenarios that run at the same time; other tests run beside them.
+AT_ONCE = 1
 
 #: Seconds for a short form on a machine that has much else to do.
 PATIENCE = 240

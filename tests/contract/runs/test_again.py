@@ -55,7 +55,8 @@ def test_retries_with_intervals(runner: Runner) -> None:
 def _seconds_to_wait(job: Job, runner: Runner) -> float:
     """Return for how long a job has been set aside, once it has."""
     wait_until(lambda: "scheduled" in registries_of(job, runner.queue))
-    assert job.get_status() == JobStatus.SCHEDULED
+    # A stock worker writes the status after the registry.
+    wait_until(lambda: job.get_status() == JobStatus.SCHEDULED)
     score = client().zscore(keys.scheduled(runner.name), job.id)
     return score - datetime.now(UTC).timestamp()
 
