@@ -93,10 +93,9 @@ def find_jobs(
 
 
 def _with_prefix(jobs: JobQuerySet, prefix: str) -> JobQuerySet:
-    if connection.vendor == "sqlite":
-        # LIKE would read the whole table here; binary order makes a range of a prefix.
-        return jobs.filter(id__gte=prefix, id__lt=prefix + "\U0010ffff")
-    return jobs.filter(id__startswith=prefix)
+    # LIKE would read the whole table; ids are kept in the order of their bytes, which
+    # makes a range of a prefix.
+    return jobs.filter(id__gte=prefix, id__lt=prefix + "\U0010ffff")
 
 
 def read_rows(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable
+from concurrent import futures
 from dataclasses import dataclass, field
 from threading import Event as ThreadEvent
 
-from django.db import InterfaceError, OperationalError, connection, connections
+from django.db import DataError, IntegrityError, connection, connections
+from django.db import Error as LedgerError
 
 from tasks.broker import upkeep
 from tasks.broker.events import BATCH, WAIT_FOR, Event, EventReader
@@ -27,6 +31,30 @@ COLLECT_FOR = 0.02
 
 #: Seconds before the next try when Redis or the database is away.
 PAUSE = 0.5
+
+
+#: Loops of one process. While PostgreSQL writes what the one has read, the other reads;
+#: SQLite has one writer at a time.
+LOOPS = {"postgresql": 2}
+
+
+def record_until(stopping: ThreadEvent) -> None:
+    """Record events until told to stop; raises what ended a loop, after the others."""
+    count = LOOPS.get(connection.vendor, 1)
+    with futures.ThreadPoolExecutor(count, "recorder") as pool:
+        loops = [pool.submit(_loop, number, stopping) for number in range(count)]
+        futures.wait(loops, return_when=futures.FIRST_COMPLETED)
+        stopping.set()
+    for loop in loops:
+        loop.result()
+
+
+def _loop(number: int, stopping: ThreadEvent) -> None:
+    name = f"{socket.gethostname()}-{os.getpid()}-{number}"
+    try:
+        Recorder(EventReader(name), stopping=stopping).run()
+    finally:
+        connections.close_all()
 
 
 @dataclass
@@ -67,7 +95,7 @@ class Recorder:
             if count:
                 self._record(self._unrecorded)
                 self._unrecorded = []
-        except (BrokerUnavailable, OperationalError, InterfaceError) as error:
+        except (BrokerUnavailable, LedgerError) as error:
             if not self._is_down:
                 logger.warning("the recorder waits: %s", error)
             self._is_down = True
@@ -96,18 +124,27 @@ def empty_write_ahead_log() -> None:
 
 
 def _record_what_can_be(events: list[Event]) -> None:
-    """Record what can be recorded; one broken event must not hold up the others."""
+    """Record what can be recorded; one broken event must not hold up the others.
+
+    The database complains of the data that an event brings (DataError, IntegrityError);
+    all else that it says (no such table, read-only after a failover) is no event's fault.
+    """
     try:
         record(events)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
+    except Exception as error:
+        if _is_of_ledger(error):
+            raise
         if len(events) == 1:
             _tell_dropped(events[0])
             return
         half = len(events) // 2
         _record_what_can_be(events[:half])
         _record_what_can_be(events[half:])
+
+
+def _is_of_ledger(error: Exception) -> bool:
+    is_of_data = isinstance(error, DataError | IntegrityError)
+    return isinstance(error, LedgerError) and not is_of_data
 
 
 def _tell_dropped(event: Event) -> None:

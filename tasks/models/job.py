@@ -111,7 +111,7 @@ class Job(models.Model):
         ordering = ["-created_at", "-id"]
         permissions = [
             ("submit_job", "Can submit jobs"),
-            ("operate_job", "Can cancel, stop and retry jobs, and pause queues"),
+            ("operate_job", "Can operate jobs, queues and workers"),
         ]
         constraints = [
             # Most jobs have no key, and then no entry here.
@@ -134,7 +134,11 @@ class Job(models.Model):
                 name="job_due",
             ),
             # "Done and failed, last hour" and a queue's failures of a day.
-            models.Index(fields=["state", "-ended_at"], name="job_ended"),
+            models.Index(
+                fields=["state", "-ended_at"],
+                condition=Q(ended_at__isnull=False),
+                name="job_ended",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import (
+    DatabaseError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 from django.test.utils import CaptureQueriesContext
 
 from tasks import recording
@@ -194,3 +200,19 @@ def test_a_long_queue_of_events_is_read_in_short_commands(
     assert [working.step(wait=0) for _ in range(3)] == [4, 3, 0]
     assert (Job.objects.count(), events()) == (7, [])
     assert client().xpending(keys.EVENTS, keys.EVENTS_GROUP)["pending"] == 0
+
+
+@pytest.mark.parametrize("kind", [InternalError, ProgrammingError, DatabaseError])
+def test_a_ledger_that_takes_nothing_costs_no_event(kind: type[Exception]) -> None:
+    """It is read-only after a failover, say, or is being restored and has no tables."""
+    working = recorder()
+    push_job("a")
+
+    def refuse(*_asked: Any) -> None:
+        raise kind("cannot execute INSERT in a read-only transaction")
+
+    with connection.execute_wrapper(refuse):
+        assert working.step(wait=0) is None
+    assert len(events()) == 1
+    assert working.step(wait=0) == 1
+    assert Job.objects.get().state == "queued"
