@@ -17,7 +17,7 @@ from tasks.conf import get_config
 from tasks.errors import ConfigurationError, InvalidArguments, TaskNotRegistered
 from tasks.process import see_working_folder
 from tasks.signature import Signature
-from tasks.task_limits import checked_memory, checked_output
+from tasks.task_limits import checked_breaker, checked_memory, checked_output
 from tasks.text import gettext as _
 
 if TYPE_CHECKING:
@@ -64,9 +64,11 @@ class Task:
     tags: tuple[str, ...] = ()
     #: One of ON_WORKER_LOST.
     on_worker_lost: str = REQUEUE
-    #: Bytes that a job may hold and that it may log; None: as the worker is told.
+    #: Bytes that a job may hold and that it may write; None: as the worker is told.
     memory: int | None = None
     output: int | None = None
+    #: Failures in a row after which a worker tries its jobs one at a time; None: never.
+    breaker: int | None = None
     signature: Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -191,6 +193,7 @@ def task(
     on_worker_lost: str = REQUEUE,
     memory: int | str | None = None,
     output: int | str | None = None,
+    breaker: int | None = None,
 ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
@@ -201,9 +204,10 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     `backoff` × 2ⁿ later at most, with full jitter. `description` defaults to the
     docstring's first line. `on_worker_lost` says what becomes of a job whose worker died:
     requeue, fail or hold. `memory` is what a job, with the processes that it starts, may
-    hold before it is killed, and `output` what an attempt may log before its log is cut:
-    bytes, or text such as "512M". The function stays callable; its arguments are coerced
-    to its annotations, also under a stock RQ worker.
+    hold before it is killed, and `output` what it may print and log: bytes, or text such
+    as "512M". After `breaker` failures in a row a worker tries its jobs one at a time,
+    ever more rarely, until one succeeds. The function stays callable; its arguments are
+    coerced to its annotations, also under a stock RQ worker.
     """
     if function is None:
         return functools.partial(_register, options)
@@ -228,6 +232,7 @@ def _make_task(
     tags: Sequence[str] = (),
     memory: int | str | None = None,
     output: int | str | None = None,
+    breaker: int | None = None,
     **policy: Any,
 ) -> Task:
     name = name or f"{function.__module__}.{function.__qualname__}"
@@ -236,6 +241,7 @@ def _make_task(
         function=function,
         memory=checked_memory(name, function, memory),
         output=checked_output(name, output),
+        breaker=checked_breaker(name, breaker),
         description=_first_line(function) if description is None else description,
         tags=tuple(tags),
         **policy,

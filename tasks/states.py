@@ -47,7 +47,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
         {State.QUEUED, State.DEFERRED, State.STARTED, State.CANCELED}
     ),
     State.DEFERRED: frozenset({State.QUEUED, State.SCHEDULED, State.CANCELED}),
-    State.QUEUED: frozenset({State.STARTED, State.FAILED, State.CANCELED}),
+    State.QUEUED: frozenset(
+        {State.STARTED, State.SCHEDULED, State.FAILED, State.CANCELED}
+    ),
     State.STARTED: ENDED | {State.QUEUED, State.SCHEDULED},
     State.FINISHED: _NEW_ATTEMPT,
     State.FAILED: _NEW_ATTEMPT,

@@ -7,11 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.errors import ConfigurationError
-from tasks.sizes import parse_size, show_size
+from tasks.sizes import parse_size
 from tasks.text import gettext as _
-
-#: Bytes of log that one attempt may write; the ledger keeps no more.
-MOST_OUTPUT = 5 * 1024 * 1024
 
 
 def checked_memory(
@@ -30,14 +27,20 @@ def checked_memory(
 
 
 def checked_output(task: str, size: int | str | None) -> int | None:
-    """Return the bytes that an attempt may log. Raises ConfigurationError."""
-    if size is None:
-        return None
-    parsed = _bytes(task, "output", size)
-    if parsed > MOST_OUTPUT:
-        text = _("Task %(name)s: output can be %(most)s at most.")
-        raise ConfigurationError(text % {"name": task, "most": show_size(MOST_OUTPUT)})
-    return parsed
+    """Return the bytes that an attempt may write. Raises ConfigurationError."""
+    return None if size is None else _bytes(task, "output", size)
+
+
+def checked_breaker(task: str, failures: int | None) -> int | None:
+    """Return after how many failures a breaker opens. Raises ConfigurationError."""
+    is_number = isinstance(failures, int) and not isinstance(failures, bool)
+    if failures is None or (is_number and failures > 0):
+        return failures
+    text = _(
+        "Task %(name)s: breaker is %(given)s, and not a number of failures in a row,"
+        " 1 or more."
+    )
+    raise ConfigurationError(text % {"name": task, "given": repr(failures)})
 
 
 def _bytes(task: str, option: str, size: int | str) -> int:

@@ -24,6 +24,9 @@ OVER = "over"
 #: Megabytes that a hog may hold, and those that it takes at a time.
 HOG_LIMIT, MOUTHFUL = 256, 32
 
+#: Megabytes that a flood may print.
+FLOOD_LIMIT = 64
+
 #: Seconds that a task which never ends by itself may run.
 TIMEOUT = 3
 
@@ -80,14 +83,16 @@ def leak_files() -> None:
     _never_end()
 
 
-@task(timeout=60)
+@task(output=f"{FLOOD_LIMIT}M", timeout=120)
 def flood_log(megabytes: int) -> None:
-    """Print much."""
+    """Print so much, then stay."""
     say(journal.START)
     line = "x" * 1023
-    for _number in range(megabytes << 10):
+    for number in range(megabytes << 10):
+        if number == FLOOD_LIMIT << 10:
+            say(OVER)
         print(line)
-    say(journal.END)
+    _never_end()
 
 
 @task(timeout=TIMEOUT)
@@ -114,7 +119,7 @@ def call_dependency(is_down: Path) -> None:
     say(journal.END)
 
 
-@task(retries=50, backoff=1)
+@task(retries=3, backoff=1, breaker=20)
 async def call_dependency_async(is_down: Path) -> None:
     """Fail on the loop while a file says that what this depends on is down."""
     await asyncio.sleep(0)

@@ -16,12 +16,15 @@ from redis.exceptions import NoScriptError
 
 FOLDER = Path(__file__).parent / "scripts"
 
+#: What stands between the shared part and a script, where that needs more than one file.
+PARTS = {"claim": ("breakers",)}
+
 Value = str | bytes | int | float
 
 
 @dataclass(frozen=True)
 class Script:
-    """One Lua script, with the shared part before it."""
+    """One Lua script, with what it shares with others before it."""
 
     name: str
     source: str
@@ -44,7 +47,8 @@ class Invocation:
 @cache
 def script(name: str) -> Script:
     """Return the script of `scripts/<name>.lua`."""
-    source = (FOLDER / "common.lua").read_text() + (FOLDER / f"{name}.lua").read_text()
+    parts = ("common", *PARTS.get(name, ()), name)
+    source = "".join((FOLDER / f"{part}.lua").read_text() for part in parts)
     # SHA-1 is how Redis names scripts; nothing rests on its strength.
     digest = hashlib.sha1(source.encode(), usedforsecurity=False)
     return Script(name, source, digest.hexdigest())

@@ -11,12 +11,13 @@ from typing import Any, cast
 
 from tasks.broker.attempts import Claimed
 from tasks.broker.wire import LEDGER_RESULT_LIMIT
-from tasks.task_limits import MOST_OUTPUT
+from tasks.worker.breaker import Breaker
 from tasks.worker.callbacks import callback_of, error_of
 from tasks.worker.calls import (
     ImportNeeded,
     JobTimedOut,
     Outcome,
+    OutputExceeded,
     Plan,
     failed,
     plan,
@@ -51,12 +52,13 @@ class Running:
     started: float = field(default_factory=time.time)
     task: asyncio.Task[None] | None = None
     errand: Errand | None = None
+    #: The breaker of its task, where that has one.
+    breaker: Breaker | None = None
     stopping: bool = False
     #: Set when the job goes back to its queue instead of ending.
     handing_back: bool = False
-    #: Set when its time, so many seconds, was over.
-    overdue: bool = False
-    seconds: float = 0.0
+    #: The limit that a coroutine passed, for which it was interrupted.
+    offence: Exception | None = None
     #: Whether the task's own code runs, and no callback of the job.
     is_in_code: bool = False
     #: Set when the job was ended while its code went on.
@@ -64,7 +66,7 @@ class Running:
 
     @property
     def was_interrupted(self) -> bool:
-        return self.stopping or self.overdue or self.is_stray
+        return self.stopping or self.offence is not None or self.is_stray
 
     def interruption(self) -> BaseException:
         """Return what ends the attempt instead of the result of its code."""
@@ -72,8 +74,17 @@ class Running:
 
     def time_out(self, seconds: float) -> None:
         """Interrupt a coroutine whose time is over."""
-        self.overdue, self.seconds = True, seconds
+        self.offence = JobTimedOut(seconds)
         self.interrupt()
+
+    def silence(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Interrupt a coroutine that wrote more than it may, from whichever thread."""
+        self.offence = OutputExceeded(self.context.output)
+        loop.call_soon_threadsafe(self._interrupt_code)
+
+    def _interrupt_code(self) -> None:
+        if self.is_in_code:
+            self.interrupt()
 
     def interrupt(self) -> None:
         """Cancel a coroutine, and give it up where it goes on all the same."""
@@ -122,9 +133,9 @@ async def run_here(planned: Plan, running: Running) -> Outcome:
             await callback.call_in_thread(context, value)
         return succeeded(value)
     except asyncio.CancelledError:
-        if running.stopping or running.handing_back or not running.overdue:
+        if running.stopping or running.handing_back or running.offence is None:
             raise
-        return await fail(running, JobTimedOut(running.seconds))
+        return await fail(running, running.offence)
     except Stray:
         raise
     except BaseException as error:  # some of which would end the whole worker
@@ -185,7 +196,7 @@ def request_of(planned: Plan, running: Running) -> dict[str, Any]:
     }
     if planned.pickled:
         request["pickled"] = True
-    if context.output != MOST_OUTPUT:
+    if context.output:
         request["output"] = context.output
     for state in ("finished", "failed"):
         callback = callback_of(job, state)

@@ -21,6 +21,7 @@ from tasks.worker.attempt import (
     run_here,
     stop,
 )
+from tasks.worker.breaker import Breakers
 from tasks.worker.calls import Outcome, Plan, failed
 from tasks.worker.child_process import Errand
 from tasks.worker.children import ChildPool
@@ -58,6 +59,7 @@ class Crew:
         self.output = output
         self.settler = settler
         self.solos = SoloRuns(pool)
+        self.breakers = Breakers()
         self.limits = limits
         #: By their entries in the lease.
         self.running: dict[str, Running] = {}
@@ -138,11 +140,15 @@ class Crew:
         context = running.context
         context.task = planned.task.name if planned.task else planned.path
         context.output = self.limits.output_of(planned.task)
+        if planned.task and planned.task.breaker:
+            running.breaker = self.breakers.begin(planned.task, running.job.member)
         if planned.is_async:
             self._learn(planned.path)
         if planned.is_async and not running.job.runs_solo:
             if planned.timeout:
                 context.deadline = running.started + planned.timeout
+            if context.output:
+                context.exceeded = partial(running.silence, asyncio.get_running_loop())
             running.task = asyncio.create_task(self._work(running, planned))
             return
         running.task = None
@@ -210,6 +216,8 @@ class Crew:
         if running.handing_back and outcome.verb != "finish":
             outcome = Outcome("handback")
         del self.running[job.member]
+        if running.breaker:
+            self.breakers.end(running.breaker, job.member, outcome.verb)
         facts = facts_of(outcome)
         if self.output.forget(job):
             facts["logged"] = 1

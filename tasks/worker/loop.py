@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -101,8 +102,7 @@ class Worker:
         # A suspect runs in a process of its own, where the worker may start any.
         is_on = self.children > 0 and get_config().taskyard_quarantine
         self.probation = Probation(self.crew.running, self.crew.is_trying, is_on=is_on)
-        self._was_busy = False
-        self._suspended = False
+        self._was_busy = self._suspended = False
         self._claim_size = FEWEST_CLAIMED
         #: The kinds of slots (sync, async) for want of which jobs wait in their queues.
         self._wanted: frozenset[str] = frozenset()
@@ -176,21 +176,22 @@ class Worker:
         self.bell.silence()
         wanted = min(self._claim_size, coroutines + children)
         executions = execution_ids(wanted)
+        most_lost, holds = self.probation.most, self.crew.breakers.holds()
         try:
-            paths, most_lost = self.crew.coroutine_paths, self.probation.most
+            paths = self.crew.coroutine_paths
             answer = await self.engine.claim(
-                children, coroutines, executions, paths, most_lost
+                children, coroutines, executions, paths, most_lost, holds
             )
         except Exception:
             self.unanswered.note(executions)
             raise
+        self.crew.breakers.note(answer.held_back)
         for job in answer.jobs:
             self.crew.begin(job)
         await self.probation.watch(answer.jobs)
         full = len(answer.jobs) == wanted or bool(answer.held)
-        self._claim_size = (
-            min(MOST_CLAIMED, self._claim_size * 4) if full else FEWEST_CLAIMED
-        )
+        larger = min(MOST_CLAIMED, self._claim_size * 4)
+        self._claim_size = larger if full else FEWEST_CLAIMED
         self._wanted = frozenset(answer.held.values())
         self._slot_came_free()  # perhaps meanwhile
         if not self.crew.running and self._was_busy:
@@ -219,10 +220,8 @@ class Worker:
             self.bell.ring()
 
     async def _pause(self) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), PAUSE)
-        except TimeoutError:
-            return
 
     async def _announce(self) -> None:
         while not self._stopping.is_set():
@@ -248,6 +247,7 @@ class Worker:
         return {
             **current,
             **quiet,
+            **self.crew.breakers.facts(),
             "state": "busy" if first else idle,
             "ty:concurrency": self.concurrency + self.children,
             "ty:running": len(self.crew),

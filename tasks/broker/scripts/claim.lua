@@ -4,6 +4,7 @@
 -- Also writes: rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset),
 --   rq:wip:<queue> (zset, job:execution -> RQ's end), taskyard:lease:<queue> (zset, the
 --   same member -> our end by Redis' clock), rq:worker:<name> (hash), rq:failed:<queue>,
+--   rq:scheduled:<queue> (zset, where jobs wait that a breaker holds back),
 --   taskyard:missing (set of jobs whose entry was dropped because they were gone).
 -- Also reads: rq:suspended (RQ's word that no worker may take anything), taskyard:pauses
 --   (hash, queue:<name> -> end in Unix seconds, '' for none).
@@ -11,8 +12,8 @@
 -- ARGV: worker, host, lease seconds, RQ's seconds in wip, most sync jobs, most coroutine
 --       jobs, most jobs that a worker died of before (-1: none; 0: any number, and
 --       suspects run as all others do), number of queues, the queues, number of coroutine
---       functions, their dotted paths, then one execution id for each job that may be
---       taken.
+--       functions, their dotted paths, number of open breakers, what breakers.lua takes
+--       of each, then one execution id for each job that may be taken.
 -- Jobs whose worker died come back next in line, the one that killed it among others that
 -- it only had with it: taken few at a time, they do not die together a second time. A
 -- suspect takes a slot for sync jobs, and ty:solo tells its worker to run it alone.
@@ -20,9 +21,10 @@
 -- (path and arguments, unless the client chose another) is asked; a wrong guess costs
 -- only time.
 -- Returns {suspended (1 or 0), queues that were held back for want of a slot, each with
--- the kind of slot (sync or async), queues that are paused, jobs}, a job as one list: id,
--- execution, queue, attempt, the fields of WANTED from TASK to LAST_ANSWERED and, where
--- the job has one from FIRST_MARK on, a list of those in RARE (false for none).
+-- the kind of slot (sync or async), queues that are paused, jobs, breakers.lua's reports},
+-- a job as one list: id, execution, queue, attempt, the fields of WANTED from TASK to
+-- LAST_ANSWERED and, where the job has one from FIRST_MARK on, a list of those in RARE
+-- (false for none).
 
 local WANTED = {'status', 'ty:exec', 'ty:seq', 'ty:progress', 'ty:kind', 'ty:attempts',
   'description', 'created_at', 'enqueued_at', 'ty:task', 'data', 'timeout', 'result_ttl',
@@ -57,9 +59,10 @@ local lost_budget = runs_solo and tonumber(ARGV[7]) or math.huge
 local queues = tonumber(ARGV[8])
 local coroutines = {}
 for i = 10 + queues, 9 + queues + tonumber(ARGV[9 + queues]) do coroutines[ARGV[i]] = true end
-local next_execution = 10 + queues + tonumber(ARGV[9 + queues])
+local next_execution = read_breakers(10 + queues + tonumber(ARGV[9 + queues]))
+local some_are_open = #reports > 0
 
-if call('EXISTS', 'rq:suspended') == 1 then return {1, {}, {}, {}} end
+if call('EXISTS', 'rq:suspended') == 1 then return {1, {}, {}, {}, reports} end
 
 local held, paused, taken, missing = {}, {}, {}, {}
 
@@ -177,28 +180,53 @@ local function is_stale(id, queue, values)
   return values[STATUS] ~= 'queued' and values[TASK] and values[TASK] ~= ''
 end
 
--- Look at the queue's first entries: which may start, how many are to be popped, and the
--- kind of the one that found no slot; '' where it was one lost job too many.
+-- Look at the queue's first entries: which may start, which a breaker holds back, how many
+-- are to be popped, and the kind of the one that found no slot; '' where it was one lost
+-- job too many.
 local function look(queue, ids)
-  local chosen, seen = {}, {}
+  local chosen, seen, aside = {}, {}, {}
   for position, id in ipairs(ids) do
     local values = redis.pcall('HMGET', job_key(id), unpack(WANTED))
     local problem = problem_of(id, values)
     if problem then
       refuse(id, queue, problem)
     elseif not seen[id] and not is_stale(id, queue, values) then
-      local kind = kind_of(values)
-      if budget[kind] < 1 then return chosen, position - 1, kind end
-      if values[DEATHS] then
-        if lost_budget < 1 then return chosen, position - 1, '' end
-        lost_budget = lost_budget - 1
+      local breaker = some_are_open and breaker_of(values[TASK], values[DESCRIPTION])
+      if breaker and not lets_through(breaker, values[FIRST_MARK]) then
+        aside[#aside + 1] = {id, values, breaker}
+      else
+        local kind = kind_of(values)
+        if budget[kind] < 1 then return chosen, aside, position - 1, kind end
+        if values[DEATHS] then
+          if lost_budget < 1 then return chosen, aside, position - 1, '' end
+          lost_budget = lost_budget - 1
+        end
+        budget[kind] = budget[kind] - 1
+        chosen[#chosen + 1] = {id, values}
+        if breaker then breaker.lets, breaker.report[2] = 'none', 1 end
       end
-      budget[kind] = budget[kind] - 1
-      chosen[#chosen + 1] = {id, values}
       seen[id] = true
     end
   end
-  return chosen, #ids
+  return chosen, aside, #ids
+end
+
+-- Put a job where it waits for its slot. It has not begun, so nothing else of it changes.
+local function hold_back(id, queue, values, breaker)
+  local due = slot_of(breaker)
+  local seq = values[SEQ] and next_number(values[SEQ]) or first_seq
+  call('ZADD', 'rq:scheduled:' .. queue, due, id)
+  call('HSET', job_key(id), 'status', 'scheduled', 'ty:seq', seq, 'ty:held', due .. ' ' .. worker)
+  local facts = {'queue', queue, 'due', due}
+  if not values[SEQ] then add_row(facts, values) end
+  emit(id, 'heldback', 'scheduled', facts, seq)
+end
+
+local function hold_all_back(queue, aside)
+  for _, job in ipairs(aside) do
+    local ok, problem = pcall(hold_back, job[1], queue, job[2], job[3])
+    if not ok then fail_broken(job[1], queue, job[2], problem) end
+  end
 end
 
 -- Start the chosen jobs and take their leases together.
@@ -234,10 +262,11 @@ local function take(queue)
     -- An error (a table with err) is a key that is no list: the other queues go on.
     local ids = redis.pcall('LRANGE', list, 0, #ARGV - next_execution)
     if ids.err or #ids == 0 then return end
-    local chosen, popped, lacking = look(queue, ids)
+    local chosen, aside, popped, lacking = look(queue, ids)
     if popped > 0 then call('LPOP', list, popped) end
     note_missing()
-    dropped = dropped + popped - #chosen
+    dropped = dropped + popped - #chosen + #aside  -- one held back costs twice as much
+    hold_all_back(queue, aside)
     start_all(queue, chosen)
     if lacking then
       if lacking ~= '' then
@@ -268,4 +297,4 @@ end
 if #taken > 0 then
   call('HSET', 'rq:worker:' .. worker, 'state', 'busy', 'current_job', taken[#taken][1])
 end
-return {0, held, paused, taken}
+return {0, held, paused, taken, reports}
