@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.stored_words import word_unreadable
 from tasks.text import gettext as _
 
 #: Characters that one argument, and all of them together, may take.
@@ -22,7 +23,8 @@ def describe_call(
 ) -> str:
     """Return a call's arguments in brackets, at most CALL_LIMIT characters."""
     if unreadable:
-        return _("(cannot be read: %(reason)s)") % {"reason": unreadable}
+        reason = word_unreadable(unreadable)
+        return _("(cannot be read: %(reason)s)") % {"reason": reason}
     parts = [_value(value) for value in args]
     parts += [f"{name}={_value(value)}" for name, value in kwargs.items()]
     return f"({_cut(', '.join(parts), CALL_LIMIT)})"

@@ -20,6 +20,7 @@ from tasks.errors import BrokerUnavailable
 from tasks.job_reports import JobRow
 from tasks.models import Attempt, Dependency, Job
 from tasks.states import State
+from tasks.stored_words import word_error, word_unreadable
 
 #: Attempts and parents of one job that are shown; the newest attempts win.
 ATTEMPTS_SHOWN = 100
@@ -32,7 +33,7 @@ DEPTH_SHOWN = 100
 
 #: What a job shows as its row has it.
 _PLAIN = (
-    *("id", "task", "queue", "state", "description", "tags", "unreadable"),
+    *("id", "task", "queue", "state", "description", "tags"),
     *("retries", "timeout", "worker", "result_cut"),
     *("created_at", "due_at", "enqueued_at", "started_at", "ended_at"),
 )
@@ -50,6 +51,7 @@ def whole(job: Job) -> JobOut:
         url=job_url(job.id),
         args={name: shallow(value) for name, value in job.kwargs.items()},
         positional=[shallow(value) for value in job.args],
+        unreadable=word_unreadable(job.unreadable),
         depends_on=_parents(job),
         attempts=_attempts(job),
         progress=_progress(job),
@@ -108,13 +110,16 @@ def _result(job: Job) -> Any:
 def _error(job: Job) -> ErrorOut | None:
     if not job.error and not job.message:
         return None
-    return ErrorOut(type=job.error, message=job.message)
+    return ErrorOut(type=job.error, message=word_error(job.error, job.message))
 
 
 def _attempts(job: Job) -> list[AttemptOut]:
     newest = Attempt.objects.filter(job_key=job.id).order_by("-number", "-started_at")
-    fields = AttemptOut.model_fields.keys()
-    return [
-        AttemptOut(**{name: getattr(attempt, name) for name in fields})
-        for attempt in reversed(newest.defer("log")[:ATTEMPTS_SHOWN])
-    ]
+    shown = newest.defer("log")[:ATTEMPTS_SHOWN]
+    return [_attempt(attempt) for attempt in reversed(shown)]
+
+
+def _attempt(attempt: Attempt) -> AttemptOut:
+    facts = {name: getattr(attempt, name) for name in AttemptOut.model_fields}
+    facts["message"] = word_error(attempt.error, attempt.message)
+    return AttemptOut(**facts)

@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 
 from dashboard.states import look_of
 from tasks.calls import describe_call
+from tasks.job_details import AttemptRow
 from tasks.job_reports import JobRow, ran_for, waited_for
 from tasks.models import Job
+from tasks.stored_words import word_error, word_unreadable
 
 register = template.Library()
 
@@ -205,6 +207,17 @@ def state_label(state: str) -> str:
 def call_text(job: Any) -> str:
     """Write a job's arguments as a call would, shortened."""
     return describe_call(job.args, job.kwargs, job.unreadable)
+
+
+@register.filter
+def error_text(failed: Job | AttemptRow) -> str:
+    """Write what is kept of an error, in the reader's language where it is ours."""
+    return word_error(failed.error, failed.message)
+
+
+@register.filter
+def unreadable_text(job: Job) -> str:
+    return word_unreadable(job.unreadable)
 
 
 @register.filter
