@@ -93,12 +93,13 @@ def _database() -> dict[str, Any]:
         # An address that swallows packets would be waited for over two minutes.
         database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["ENGINE"] = "tasks.sqlite"
+        database["TEST"] = {"NAME": ":memory:"}
         # WAL lets pages read while the recorder writes; IMMEDIATE queues the writers
         # instead of failing the second one at its first write. The recorder empties the
         # log before it is so long (40 MB) that a submitter has to, waiting for the disk.
         database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
             " PRAGMA wal_autocheckpoint=10000;",
         }

@@ -1,0 +1,1 @@
+"""Django's SQLite, with waits that a page can afford."""
