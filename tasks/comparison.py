@@ -111,7 +111,9 @@ def _of_stranger(row: Row | None, sight: Sight) -> Verdict | None:
     """Judge what is to run by Redis, and not by the ledger."""
     waits = sight.status in (State.QUEUED, State.SCHEDULED, State.DEFERRED)
     if row is None:
-        return Verdict.ADOPT if waits else None
+        # What a dead stock worker ran is lost by the next comparison.
+        is_dead = sight.status == State.STARTED and not sight.place
+        return Verdict.ADOPT if waits or is_dead else None
     # Without a number: its next event brings one.
     if sight.seq.isdigit() and (waits or sight.status == State.STARTED):
         if int(sight.seq) < row.seq:

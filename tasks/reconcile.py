@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from tasks.broker import reconcile as broker
 from tasks.broker import upkeep
-from tasks.broker.places import Places, without_hash
+from tasks.broker.losses import left_by_stock_workers
+from tasks.broker.places import Places, count_parts, without_hash
 from tasks.comparison import Delays, Row, Suspect, Verdict, judge
 from tasks.epoch import is_doubted, note_end, read_epoch, take_turn
 from tasks.job_reports import list_names
@@ -30,6 +31,9 @@ PAGE = 1_000
 #: Suspects that one step judges and mends, and that are kept in mind at most.
 AT_ONCE = 200
 MOST_SUSPECTS = 20_000
+
+#: Pages of ids that one step looks through for strangers.
+PAGES = 10
 
 #: Time between looks at whether Redis lost data.
 WATCH_EVERY = timedelta(seconds=1)
@@ -89,33 +93,46 @@ class Comparison:
     #: Whether everything that looked wrong could be judged.
     settled: bool = True
     _suspects: list[Suspect] = field(default_factory=list)
+    #: The queues of open jobs, and those on RQ's list of them.
     _queues: set[str] = field(default_factory=set)
+    _listed: set[str] = field(default_factory=set)
 
     def run(self) -> Iterator[None]:
         """Do it; gives way after each piece of a few milliseconds."""
-        began_at = self.clock()
         row, mark = read_epoch()
         looks_at_all = is_doubted(row, mark)
-        listed = set(upkeep.queue_names())
-        yield from self.places.read(sorted(listed.union(list_names("queue"))))
-        for state in OPEN:
-            yield from self._walk(state, looks_at_all=looks_at_all)
-        broker.note_queues(sorted(self._queues - listed))
-        strangers = self.places.strangers()
-        if looks_at_all:
-            strangers += self.places.running_strangers()
-        yield from self._meet(strangers)
+        self._listed = set(upkeep.queue_names())
+        queues = sorted(self._listed.union(list_names("queue")))
+        parts = count_parts(queues)
+        for part in range(parts):
+            self.places = Places(part, parts)
+            yield from self._run_part(queues, looks_at_all=looks_at_all)
+        yield from self._meet(left_by_stock_workers(queues))
         yield from self._judge_suspects()
         self._forget_dropped_entries()
-        note_end(mark, began_at, settled=self.settled, quiet=not self.mended)
+        note_end(mark, settled=self.settled, quiet=not self.mended)
+
+    def _run_part(self, queues: Sequence[str], *, looks_at_all: bool) -> Iterator[None]:
+        yield from self.places.read(queues)
+        for state in OPEN:
+            yield from self._walk(state, looks_at_all=looks_at_all)
+        broker.note_queues(sorted(self._queues - self._listed))
+        for number, ids in enumerate(self.places.strangers(queues), 1):
+            yield from self._meet(ids)
+            if number % PAGES == 0:
+                yield
+        if looks_at_all:
+            yield from self._meet(self.places.running_strangers())
+        yield from self._judge_suspects()
 
     # The first look.
 
     def _walk(self, state: State, *, looks_at_all: bool) -> Iterator[None]:
         """Compare the rows of one state, oldest first."""
-        for rows in _pages(state):
-            self._queues.update(row.queue for row in rows)
-            self._compare(rows, looks_at_all=looks_at_all)
+        for page in _pages(state):
+            self._queues.update(row.queue for row in page)
+            if rows := [row for row in page if self.places.covers(row.id)]:
+                self._compare(rows, looks_at_all=looks_at_all)
             if len(self._suspects) >= MOST_SUSPECTS:
                 yield from self._judge_suspects()
             yield
@@ -159,6 +176,8 @@ class Comparison:
             self._look(
                 {i: row for i, row in rows.items() if not row or row.state in ENDED}
             )
+            if len(self._suspects) >= MOST_SUSPECTS:
+                yield from self._judge_suspects()
             yield
 
     # The second.
