@@ -27,8 +27,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     missing = exception.args[0] if exception.args else None
     if isinstance(missing, PermissionMissing):
         sentence = _(
-            "This needs the permission %(permission)s; an administrator can give it."
-        ) % {"permission": missing.permission}
+            "This needs the permission “%(label)s” (%(permission)s); an administrator"
+            " can give it."
+        ) % {"label": missing.label, "permission": missing.permission}
     else:
         sentence = _("You are not allowed to do this.")
     return error_page(request, 403, _("Not allowed"), sentence)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tasks import actions
 from tasks.board import Board
+from tasks.broker.breakers import Holder, read_holder
 from tasks.broker.snapshot import (
     LogLine,
     Progress,
@@ -87,6 +88,7 @@ def read_job_view(job: Job, board: Board, actor: Actor) -> JobView:
     details = read_details(job, now)
     snapshot = None if board.outage else board.snapshot
     progress, lines = _read_live(job) if snapshot else (_kept_progress(job), [])
+    holder = _read_holder(job) if snapshot else None
     return JobView(
         job=job,
         details=details,
@@ -94,7 +96,7 @@ def read_job_view(job: Job, board: Board, actor: Actor) -> JobView:
         verbs=_allowed(job, actor, reaches_redis=snapshot is not None),
         reaches_redis=snapshot is not None,
         may_submit=actor.may("submit"),
-        reason=explain_waiting(job, details.parents.rows, snapshot, now),
+        reason=explain_waiting(job, details.parents.rows, snapshot, now, holder),
         setback=explain_setback(job, details.attempts, details.history, now),
         progress=progress,
         lines=lines[-LINES_SHOWN:],
@@ -128,6 +130,13 @@ def _read_live(job: Job) -> tuple[Progress | None, list[LogLine]]:
             progress = read_progress([job.id]).get(job.id)
             return progress, tail_log(job.id, LINES_SHOWN + 1)
     return _kept_progress(job), []
+
+
+def _read_holder(job: Job) -> Holder | None:
+    if job.state == State.SCHEDULED:
+        with contextlib.suppress(BrokerUnavailable):
+            return read_holder(job.id)
+    return None
 
 
 def _kept_progress(job: Job) -> Progress | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from tasks import stored_words
 from tasks.broker.events import Event
 from tasks.broker.pickled import peek_path
 from tasks.broker.wire import (
@@ -22,7 +23,6 @@ from tasks.bulk import Row
 from tasks.conf import get_config
 from tasks.models import Dependency
 from tasks.strict_json import clean_json
-from tasks.text import gettext as _
 
 #: Who submitted a job that came without its row.
 STOCK = "rq"
@@ -126,7 +126,7 @@ def _described_function(event: Event) -> str:
 
 def _pickled(event: Event, error: PayloadPickled) -> tuple[str, Any, Any, str]:
     reason = (
-        _("The arguments are pickled: only a worker's child reads them.")
+        stored_words.PICKLED_ARGUMENTS
         if get_config().unpickles(event["queue"])
         else str(error)
     )

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from tasks.broker.snapshot import Snapshot, read_snapshot
 from tasks.conf import get_config
-from tasks.errors import BrokerUnavailable
+from tasks.errors import BrokerSilent, BrokerUnavailable
 from tasks.text import gettext as _
 
 #: Seconds for which one reading serves everybody.
@@ -35,8 +35,14 @@ class Outage:
     """Redis does not answer: since when, why, and which one."""
 
     since: datetime
-    reason: str
+    #: What was said of it; "" where nothing came in time.
+    fault: str
     address: str
+
+    @property
+    def reason(self) -> str:
+        """Why, in the language of whoever reads it, as all share one board."""
+        return self.fault or _("no answer in time")
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,15 @@ class BoardReader:
         try:
             board = Board(self._reading.result(PATIENCE))
         except FutureTimeout:
-            reason = _("no answer within %(seconds)s s") % {"seconds": PATIENCE}
-            return self._old_board(reason)
+            return self._old_board()
+        except BrokerSilent:
+            board = self._old_board()
         except BrokerUnavailable as error:
             board = self._old_board(error.reason)
         self._reading = None
         return board
 
-    def _old_board(self, reason: str) -> Board:
+    def _old_board(self, reason: str = "") -> Board:
         before = self._board.outage
         since = before.since if before else timezone.now()
         outage = Outage(since, _short_reason(reason), broker_address())

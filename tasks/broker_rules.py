@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from tasks.admission import FULL_AT
+from tasks.broker.breakers import OpenBreaker
 from tasks.broker.snapshot import Snapshot
 from tasks.broker.workers import WorkerInfo
+from tasks.checks import SKEW_BAD
 from tasks.concerns import (
+    BreakerOpen,
+    ClockWrong,
     Concern,
     EvictionOn,
     LogOff,
+    LogStuck,
     LongWait,
     LoopBlocked,
     MemoryShort,
@@ -107,6 +113,19 @@ def eviction(snapshot: Snapshot) -> Iterator[Concern]:
         yield EvictionOn(snapshot.redis.policy)
 
 
+def stuck_log(snapshot: Snapshot) -> Iterator[Concern]:
+    if snapshot.redis.is_log_stuck:
+        yield LogStuck()
+
+
+def wrong_clocks(snapshot: Snapshot) -> Iterator[Concern]:
+    ahead = {one.host: one.clock_ahead for one in live_workers(snapshot)}
+    wrong = [host for host, seconds in ahead.items() if abs(seconds) >= SKEW_BAD]
+    for host in sorted(wrong)[:CONCERNS]:
+        apart = timedelta(seconds=abs(ahead[host]))
+        yield ClockWrong(host, apart, is_ahead=ahead[host] > 0)
+
+
 def log_off(snapshot: Snapshot) -> Iterator[Concern]:
     if not snapshot.redis.aof:
         yield LogOff()
@@ -119,6 +138,30 @@ def quiet_workers(snapshot: Snapshot) -> Iterator[Concern]:
         yield WorkerQuiet(worker, max(timedelta(0), snapshot.at - since))
 
 
+def open_breakers(snapshot: Snapshot) -> Iterator[BreakerOpen]:
+    found: dict[str, dict[str, OpenBreaker]] = defaultdict(dict)
+    for worker in live_workers(snapshot):
+        for breaker in worker.breakers:
+            found[breaker.task][worker.name] = breaker
+    for task, by_worker in sorted(found.items())[:CONCERNS]:
+        yield _breaker_of(task, by_worker, snapshot)
+
+
+def _breaker_of(
+    task: str, by_worker: Mapping[str, OpenBreaker], snapshot: Snapshot
+) -> BreakerOpen:
+    breakers = by_worker.values()
+    since = min(breaker.since for breaker in breakers)
+    return BreakerOpen(
+        task,
+        tuple(sorted(by_worker)),
+        failures=max(breaker.failures for breaker in breakers),
+        held=sum(breaker.held for breaker in breakers),
+        open_for=max(timedelta(0), snapshot.at - since),
+        every=max(breaker.every for breaker in breakers),
+    )
+
+
 def mixed_versions(snapshot: Snapshot) -> Iterator[Concern]:
     live = live_workers(snapshot)
     versions = tuple(sorted({worker.version for worker in live if worker.is_ours}))
@@ -129,12 +172,15 @@ def mixed_versions(snapshot: Snapshot) -> Iterator[Concern]:
 #: What is judged without the queues that somebody holds back on purpose.
 RULES: tuple[Callable[[Snapshot], Iterator[Concern]], ...] = (
     blocked_loops,
+    open_breakers,
     unserved_queues,
     missing_processes,
     long_waits,
+    stuck_log,
     short_memory,
     eviction,
     log_off,
+    wrong_clocks,
     lagging_recorder,
     quiet_workers,
     mixed_versions,

@@ -25,6 +25,7 @@ from tasks.conf import get_config
 from tasks.supervisor.folder import PAGES_NAME
 from tasks.text import gettext as _
 from tasks.text import ngettext
+from tasks.worker.spool import SET_ASIDE, folder_of, set_aside_in, waiting_in
 
 #: A process that said nothing for so long is taken as gone.
 SILENCE = timedelta(seconds=30)
@@ -36,6 +37,9 @@ SKEW_BAD = 5.0
 #: Events that wait for the recorder before pages are noticeably behind, and far behind.
 LAG_SEEN = 5_000
 LAG_BAD = 100_000
+
+#: Files that cannot be read of which each is named.
+UNREADABLE_SHOWN = 5
 
 
 class Level(StrEnum):
@@ -134,6 +138,31 @@ def warn_about_data_folder(**_options: Any) -> list[CheckMessage]:
     """Say at every command what doctor says about the data folder."""
     bad = [found for found in check_data_folder() if found.level == Level.BAD]
     return [CheckWarning(found.text, id="tasks.W001") for found in bad]
+
+
+def check_spool() -> Iterator[Finding]:
+    """Has Redis been told of every end that workers of this machine wrote to disk?"""
+    folder = folder_of(get_config().taskyard_data)
+    if waiting := waiting_in(folder):
+        text = ngettext(
+            "%(count)s file in %(folder)s holds ends of jobs that Redis has not been"
+            " told of: it is sent when Redis answers and a worker runs on this data"
+            " folder.",
+            "%(count)s files in %(folder)s hold ends of jobs that Redis has not been"
+            " told of: they are sent when Redis answers and a worker runs on this data"
+            " folder.",
+            len(waiting),
+        )
+        words = {"count": len(waiting), "folder": folder}
+        yield Finding("spool", Level.WARNING, text % words)
+    for path in set_aside_in(folder)[:UNREADABLE_SHOWN]:
+        text = _(
+            "%(path)s should hold ends of jobs and cannot be read, so they counted as lost."
+            " If a newer version wrote it, install that and take %(suffix)s off the"
+            " name; else remove it."
+        )
+        words = {"path": path, "suffix": SET_ASIDE}
+        yield Finding("spool-unreadable", Level.WARNING, text % words)
 
 
 def check_processes(snapshot: Snapshot, now: datetime) -> Iterator[Finding]:

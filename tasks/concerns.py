@@ -38,6 +38,16 @@ class WorkerLost(Concern):
 
 
 @dataclass(frozen=True)
+class WorkersGone(Concern):
+    """Workers that were lost, and whose jobs need nobody any more."""
+
+    kind = "workers_gone"
+    is_bad = False
+    icon = "lost"
+    workers: int
+
+
+@dataclass(frozen=True)
 class DataLost(Concern):
     kind = "data_lost"
     since: datetime
@@ -106,6 +116,20 @@ class TaskFailing(Concern):
 
 
 @dataclass(frozen=True)
+class BreakerOpen(Concern):
+    kind = "breaker_open"
+    icon = "pause"
+    task: str
+    workers: tuple[str, ...]
+    #: In a row, on the worker that has seen most.
+    failures: int
+    #: Jobs that wait for the moments at which they are looked at again.
+    held: int
+    open_for: timedelta
+    every: timedelta
+
+
+@dataclass(frozen=True)
 class LongWait(Concern):
     kind = "long_wait"
     icon = "clock"
@@ -127,6 +151,22 @@ class EvictionOn(Concern):
     kind = "eviction_on"
     icon = "warn"
     policy: str
+
+
+@dataclass(frozen=True)
+class LogStuck(Concern):
+    kind = "log_stuck"
+
+
+@dataclass(frozen=True)
+class ClockWrong(Concern):
+    kind = "clock_wrong"
+    is_bad = False
+    icon = "clock"
+    host: str
+    #: By how much its clock and that of Redis differ.
+    apart: timedelta
+    is_ahead: bool
 
 
 @dataclass(frozen=True)
@@ -186,15 +226,19 @@ ORDER: tuple[type[Concern], ...] = (
     NoWorker,
     QueueUnserved,
     ProcessMissing,
+    LogStuck,
     MemoryShort,
     JobsQuarantined,
     JobsHeld,
     ResultsSpooled,
+    BreakerOpen,
     TaskFailing,
     LongWait,
     EvictionOn,
     LogOff,
+    ClockWrong,
     RecorderBehind,
+    WorkersGone,
     WorkerQuiet,
     QueuePaused,
     NeverStart,

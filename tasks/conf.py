@@ -57,6 +57,8 @@ class Config(BaseSettings):
     taskyard_language: str = ""
     #: Whether a job that its workers died of is set aside after three deaths.
     taskyard_quarantine: bool = True
+    #: Days for which the ledger keeps the loss of a worker; pages show it for one.
+    taskyard_recovery_days: int = Field(default=30, ge=1, le=36_500)
     taskyard_data: Path = PROJECT_ROOT / "data"
 
     @field_validator(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from tasks.broker.breakers import Holder
 from tasks.broker.snapshot import Snapshot, WorkerInfo
 from tasks.job_details import Relative, count_ahead
 from tasks.models import Job, Pause
@@ -19,6 +20,9 @@ AHEAD_CAP = 10_000
 
 #: A scheduler that said nothing for so many seconds is taken as gone.
 SCHEDULER_SILENCE = 30
+
+#: Seconds by which what Redis and the ledger say of one moment may differ.
+SAME_MOMENT = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,23 @@ class Reason:
 
 
 def explain_waiting(
-    job: Job, parents: Sequence[Relative], snapshot: Snapshot | None, now: datetime
+    job: Job,
+    parents: Sequence[Relative],
+    snapshot: Snapshot | None,
+    now: datetime,
+    holder: Holder | None = None,
 ) -> Reason | None:
-    """Return why `job` has not started; None where it has, or where nobody can say."""
+    """Return why `job` has not started; None where it has, or where nobody can say.
+
+    `holder` is the worker whose circuit breaker held it back last.
+    """
     match job.state:
         case State.QUEUED:
             return _explain_queued(job, snapshot, now)
         case State.DEFERRED:
             return _explain_deferred(job, parents)
         case State.SCHEDULED:
-            return _explain_scheduled(job, snapshot, now)
+            return _explain_scheduled(job, snapshot, now, holder)
         case State.CREATED:
             return Reason(_("It is accepted and kept; it goes to Redis next."))
     return None
@@ -133,7 +144,9 @@ def _never_finishes(parent: Relative) -> bool:
     )
 
 
-def _explain_scheduled(job: Job, snapshot: Snapshot | None, now: datetime) -> Reason:
+def _explain_scheduled(
+    job: Job, snapshot: Snapshot | None, now: datetime, holder: Holder | None
+) -> Reason:
     if snapshot is not None and not _scheduler_lives(snapshot, now):
         return Reason(
             _("No scheduler is running, so nobody will queue it when it is due."),
@@ -142,9 +155,23 @@ def _explain_scheduled(job: Job, snapshot: Snapshot | None, now: datetime) -> Re
         )
     if job.due_at is not None and job.due_at <= now:
         return Reason(_("It is due; the scheduler queues it at its next look."))
+    if holder is not None and _still_holds(holder, job):
+        text = _(
+            "It is held back by the circuit breaker of task %(task)s on worker %(worker)s"
+            " until %(time)s UTC: the task failed there again and again."
+        )
+        until = holder.until.astimezone(UTC).strftime("%H:%M:%S")
+        words = {"task": job.task, "worker": holder.worker, "time": until}
+        return Reason(text % words)
     if job.attempt_count:
         return Reason(_("Its last attempt failed; it is tried again when it is due."))
     return Reason(_("It was submitted for later and is queued when it is due."))
+
+
+def _still_holds(holder: Holder, job: Job) -> bool:
+    """Say whether the job waits for that, and not for a later retry or for another."""
+    apart = abs((holder.until - job.due_at).total_seconds()) if job.due_at else 1.0
+    return apart < SAME_MOMENT
 
 
 def _scheduler_lives(snapshot: Snapshot, now: datetime) -> bool:

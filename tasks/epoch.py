@@ -57,13 +57,13 @@ def _first_row(mark: Mark) -> Epoch:
 
 
 def _note(row: Epoch, mark: Mark) -> None:
-    now = timezone.now()
+    # By Redis' clock: schedulers whose own differ may note it, and end it.
     if row.doubted_at is None and is_doubted(row, mark):
-        row.doubted_at = now
-        Epoch.objects.filter(pk=1).update(doubted_at=now)
+        row.doubted_at = mark.at
+        Epoch.objects.filter(pk=1).update(doubted_at=mark.at)
     if row.lost_at is None and has_lost(row, mark):
-        row.lost_at = now
-        Epoch.objects.filter(pk=1).update(lost_at=now)
+        row.lost_at = mark.at
+        Epoch.objects.filter(pk=1).update(lost_at=mark.at)
         logger.error(
             "Redis lost data; it is refilled from the ledger",
             extra={"action": "redis_lost_data"},
@@ -71,20 +71,24 @@ def _note(row: Epoch, mark: Mark) -> None:
 
 
 def take_turn(now: datetime, *, hurries: bool) -> bool:
-    """Say whether this process is to compare now; then no other one is for a while."""
+    """Say whether this process is to compare now; then no other one is for a while.
+
+    A turn that is further off than any may be was set by a clock that is wrong.
+    """
     latest = now + EVERY - HURRY_EVERY if hurries else now
-    due = Epoch.objects.filter(Q(next_at__lte=latest), pk=1)
+    is_due = Q(next_at__lte=latest) | Q(next_at__gt=now + 2 * EVERY)
+    due = Epoch.objects.filter(is_due, pk=1)
     return bool(due.update(next_at=now + EVERY))
 
 
-def note_end(mark: Mark, began_at: datetime, *, settled: bool, quiet: bool) -> None:
+def note_end(mark: Mark, *, settled: bool, quiet: bool) -> None:
     """Write down that a comparison came to its end.
 
     `mark` is what Redis said when it began, `settled` that nothing was left unjudged,
     `quiet` that nothing was wrong.
     """
     now = timezone.now()
-    ends_doubt = Q(doubted_at=None) | Q(doubted_at__lte=began_at - SETTLED_AFTER)
+    ends_doubt = Q(doubted_at=None) | Q(doubted_at__lte=mark.at - SETTLED_AFTER)
     ended = settled and Epoch.objects.filter(ends_doubt, pk=1).update(
         value=mark.epoch,
         server=mark.server,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tasks import stored_words
 from tasks.text import gettext as _
 from tasks.text import join_problems, join_sentences, name_problem
 
@@ -25,6 +26,13 @@ class BrokerUnavailable(TasksError):
     def __init__(self, reason: object) -> None:
         self.reason = str(reason)
         super().__init__(_("Redis does not answer: %(reason)s") % {"reason": reason})
+
+
+class BrokerSilent(BrokerUnavailable):
+    """Raised when Redis does not answer in time, or did not a moment ago."""
+
+    def __init__(self) -> None:
+        super().__init__(_("it gave no answer in time"))
 
 
 class BrokerFull(TasksError):
@@ -64,13 +72,7 @@ class FunctionNotRegistered(TasksError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(
-            _(
-                "function %(path)s is not registered: decorate it with @task in a module"
-                " that TASKYARD_TASKS names, or name its module in TASKYARD_RQ_MODULES"
-            )
-            % {"path": path}
-        )
+        super().__init__(stored_words.NOT_REGISTERED % {"path": path})
 
 
 class InvalidArguments(TasksError):
@@ -207,11 +209,13 @@ class WorkerNotListening(TasksError):
 class PermissionMissing(TasksError):
     """Raised when the actor may not do what was asked."""
 
-    def __init__(self, verb: str, permission: str) -> None:
+    def __init__(self, verb: str, permission: str, label: str) -> None:
         self.verb = verb
         self.permission = permission
+        self.label = label
         super().__init__(
-            _("This needs the permission %(permission)s.") % {"permission": permission}
+            _("This needs the permission “%(label)s” (%(permission)s).")
+            % {"label": label, "permission": permission}
         )
 
 

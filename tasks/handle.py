@@ -12,6 +12,7 @@ from tasks.broker.wire import decode_result
 from tasks.conf import can_use_ledger
 from tasks.errors import BrokerUnavailable, JobFailed, JobNotFound, ResultTimeout
 from tasks.states import ENDED, State
+from tasks.stored_words import word_error, word_last_line
 from tasks.text import gettext as _
 
 
@@ -49,7 +50,7 @@ class Handle:
         if outcome.state == State.FINISHED:
             return decode_result(outcome.result)
         reason = outcome.traceback.strip().rpartition("\n")[2]
-        raise JobFailed(self.id, outcome.state, reason)
+        raise JobFailed(self.id, outcome.state, word_last_line(reason))
 
     def _is_open(self) -> bool:
         """Say whether the ledger still expects the job to end. Raises JobNotFound."""
@@ -82,7 +83,7 @@ def _ledger_job(job_id: str) -> Any:
 def _ledger_result(job_id: str) -> Any:
     job = _ledger_job(job_id)
     if job.state != State.FINISHED:
-        raise JobFailed(job_id, job.state, job.message)
+        raise JobFailed(job_id, job.state, word_error(job.error, job.message))
     if job.result_cut:
         reason = _("its result is no longer kept whole; the ledger has its beginning")
         raise JobFailed(job_id, job.state, reason)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Count, Exists, OuterRef
 
 from tasks.broker.wire import Envelope
 from tasks.bulk import BulkInsert, Row
@@ -16,9 +17,10 @@ from tasks.errors import (
     JobExists,
     TaskNotRegistered,
 )
-from tasks.models import Dependency, Job
+from tasks.models import Attempt, Audit, Dependency, Job
 from tasks.registry import REQUEUE, registry
 from tasks.states import State
+from tasks.stored_words import RETRY
 
 #: Rows of jobs that were just submitted.
 ACCEPTED = BulkInsert(
@@ -162,6 +164,19 @@ def parents_of(job_ids: Sequence[str]) -> dict[str, list[str]]:
     for child, parent in edges:
         parents[child].append(parent)
     return parents
+
+
+def retries_made(job_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many retries each job has had, since somebody retried it if so."""
+    by_hand = Audit.objects.filter(
+        target=OuterRef("job_key"), verb="retry", at__gte=OuterRef("ended_at")
+    )
+    failures = Attempt.objects.filter(
+        ~Exists(by_hand), job_key__in=job_ids, state=State.FAILED
+    )
+    # One whose task asked to be retried cost none of them.
+    counted = failures.exclude(error=RETRY).order_by().values_list("job_key")
+    return dict(counted.annotate(Count("pk")))
 
 
 def states_of(job_ids: Sequence[str]) -> dict[str, str]:

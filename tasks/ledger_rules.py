@@ -18,6 +18,7 @@ from tasks.concerns import (
     ResultsSpooled,
     TaskFailing,
     WorkerLost,
+    WorkersGone,
 )
 from tasks.conf import get_config
 from tasks.loss_reports import read_lost_workers
@@ -39,13 +40,17 @@ CONCERNS = 5
 
 
 def lost_workers(snapshot: Snapshot | None, now: datetime) -> Sequence[Concern]:
+    """Return each whose jobs are not done with, and one that counts the others."""
     losses = [
         one for one in read_lost_workers(snapshot, now - NEWS) if not one.returned_at
     ]
-    return [
+    found: list[Concern] = [
         WorkerLost(loss, now - loss.last_seen_at if loss.last_seen_at else None)
-        for loss in losses[:CONCERNS]
+        for loss in losses
+        if not loss.is_settled
     ]
+    settled = len(losses) - len(found)
+    return [*found[:CONCERNS], *([WorkersGone(settled)] if settled else [])]
 
 
 def lost_data() -> Sequence[Concern]:

@@ -14,7 +14,7 @@ from tasks.broker.snapshot import Snapshot
 from tasks.broker.workers import WorkerInfo
 from tasks.job_reports import read_rows
 from tasks.models import Attempt, Job, Recovery
-from tasks.states import State
+from tasks.states import SET_ASIDE, State
 
 #: How long pages keep a worker that is gone.
 KEPT_FOR = timedelta(hours=24)
@@ -32,6 +32,9 @@ URGENCY = (
     *(State.SCHEDULED, State.DEFERRED, State.CREATED, State.STOPPED, State.CANCELED),
     State.FINISHED,
 )
+
+#: Those that need nobody; of the jobs that are set aside other words tell.
+SETTLED = frozenset((State.FINISHED, State.STOPPED, State.CANCELED, *SET_ASIDE, ""))
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class LostWorker:
     held: int = 0
     #: When it answered again: it had been frozen, or cut off.
     returned_at: datetime | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was taken over, and nothing that it held runs, waits or failed."""
+        return self.noticed_at is not None and SETTLED.issuperset(self.states)
 
     @property
     def more(self) -> int:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from tasks import stored_words
 from tasks.admission import has_room_for_accepted
 from tasks.broker import push as broker_push
 from tasks.broker import reconcile as broker
 from tasks.broker.reconcile import Facts, Mend
 from tasks.broker.wire import Envelope
 from tasks.comparison import Suspect, Verdict
-from tasks.ledger import envelope_of, parents_of, states_of
+from tasks.ledger import envelope_of, parents_of, retries_made, states_of
 from tasks.models import Attempt, Job
 from tasks.models.job import REMOVED
 from tasks.registry import FAIL, HOLD, REQUEUE, registry
 from tasks.states import State
-from tasks.text import gettext as _
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def _restore(suspects: Sequence[Suspect]) -> int:
     jobs = _jobs(suspects)
     there = [one for one in suspects if one.id in jobs]
     hopeless = [one for one in there if jobs[one.id].unreadable]
-    _tell_removed(hopeless, _("Redis lost it, and only Redis knew its arguments."))
+    _tell_removed(hopeless, stored_words.HOPELESS)
     readable = [one for one in there if not jobs[one.id].unreadable]
     fates = {one.id: _fate(jobs[one.id]) for one in readable}
     _tell_vanished([one for one in readable if one.state == State.STARTED], fates)
@@ -74,7 +74,7 @@ def _tell_vanished(suspects: Sequence[Suspect], states: Mapping[str, State]) -> 
     attempts = _open_attempts(suspects)
     words: Facts = {
         "error": "RedisLostData",
-        "message": _("Redis lost the job while it ran."),
+        "message": stored_words.VANISHED,
     }
     broker.tell_of_gone(
         [_event(one, attempts, "vanished", states[one.id]) | words for one in suspects]
@@ -83,33 +83,42 @@ def _tell_vanished(suspects: Sequence[Suspect], states: Mapping[str, State]) -> 
 
 def _push(jobs: Sequence[Job]) -> None:
     """Push jobs as their rows have them; attempts that vanished have had one event more."""
-    parents = parents_of([job.id for job in jobs])
-    known = states_of(sorted({one for listed in parents.values() for one in listed}))
-    broker_push.push([_envelope(job, parents[job.id]) for job in jobs], known)
+    envelopes = _envelopes(jobs)
+    for job in jobs:
+        if job.state == State.STARTED:
+            envelopes[job.id] = replace(envelopes[job.id], seq=job.seq + 1)
+    awaited = {one for envelope in envelopes.values() for one in envelope.depends_on}
+    broker_push.push(list(envelopes.values()), states_of(sorted(awaited)))
 
 
-def _envelope(job: Job, parents: Sequence[str]) -> Envelope:
-    envelope = envelope_of(job, parents)
-    if job.state == State.STARTED:
-        envelope = replace(envelope, seq=job.seq + 1)
-    return envelope
+def _envelopes(jobs: Collection[Job]) -> dict[str, Envelope]:
+    """Return jobs as they go on: with the retries that the ledger knows to be left."""
+    ids = [job.id for job in jobs]
+    parents, made = parents_of(ids), retries_made(ids)
+    return {
+        job.id: replace(
+            envelope_of(job, parents[job.id]), retries_made=made.get(job.id, 0)
+        )
+        for job in jobs
+    }
 
 
 def _restore_running(suspects: Sequence[Suspect]) -> int:
-    jobs = _jobs(suspects)
-    parents = parents_of(list(jobs))
-    done = 0
-    for one in suspects:
-        job = jobs.get(one.id)
-        if job and not job.unreadable:
-            envelope = envelope_of(job, parents[job.id])
-            execution = one.sight.execution
-            done += broker.restore_running(envelope, execution, job.worker)
-    return done
+    jobs = {
+        job_id: job for job_id, job in _jobs(suspects).items() if not job.unreadable
+    }
+    envelopes = _envelopes(jobs.values())
+    return sum(
+        broker.restore_running(
+            envelopes[one.id], one.sight.execution, jobs[one.id].worker
+        )
+        for one in suspects
+        if one.id in jobs
+    )
 
 
 def _remove(suspects: Sequence[Suspect]) -> int:
-    _tell_removed(suspects, _("It was removed from Redis by another client."))
+    _tell_removed(suspects, stored_words.REMOVED)
     broker.forget_dropped(_ids(suspects))
     return len(suspects)
 
@@ -161,8 +170,7 @@ def _release(suspects: Sequence[Suspect]) -> int:
     for one in suspects:
         told = [(parent, known.get(parent, "")) for parent in parents[one.id]]
         removed = [parent for parent, state in told if state == "removed"]
-        message = _("Its parent %(id)s was removed from Redis by another client.")
-        words = message % {"id": removed[0]} if removed else ""
+        words = stored_words.PARENT_REMOVED % {"id": removed[0]} if removed else ""
         state = broker.unblock(one.id, CHILD_OF_GONE, words, told)
         done += state not in ("", State.DEFERRED) or not one.sight.place
     return done
@@ -190,8 +198,7 @@ def _lose(suspects: Sequence[Suspect]) -> int:
 
 
 def _cancel(suspects: Sequence[Suspect]) -> int:
-    message = _("It was removed from Redis by another client.")
-    words: Facts = {"error": GONE, "message": message}
+    words: Facts = {"error": GONE, "message": stored_words.REMOVED}
     return broker.mend([_mend("cancel", one, facts=words) for one in suspects])
 
 

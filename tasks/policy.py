@@ -6,6 +6,15 @@ import getpass
 from dataclasses import dataclass
 
 from tasks.errors import PermissionMissing
+from tasks.text import gettext as _
+from tasks.text import gettext_noop
+
+#: What each permission is called, for people; Django names the first.
+LABELS = {
+    "tasks.view_job": gettext_noop("Can view job"),
+    "tasks.submit_job": gettext_noop("Can submit jobs"),
+    "tasks.operate_job": gettext_noop("Can operate jobs, queues and workers"),
+}
 
 #: The permission that each verb needs; dashboard groups are made of these.
 PERMISSIONS = {
@@ -37,7 +46,8 @@ class Actor:
     def require(self, verb: str) -> None:
         """Raise PermissionMissing unless the actor may do `verb`."""
         if not self.may(verb):
-            raise PermissionMissing(verb, PERMISSIONS[verb])
+            permission = PERMISSIONS[verb]
+            raise PermissionMissing(verb, permission, _(LABELS[permission]))
 
 
 def cli_actor() -> Actor:

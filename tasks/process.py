@@ -7,7 +7,11 @@ import ctypes
 import os
 import signal
 import sys
+from functools import cache
 from pathlib import Path
+
+#: The variable in which a supervisor names the start of a process.
+START = "TASKYARD_START"
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,6 +38,16 @@ def die_when_memory_ends() -> None:
     """Have the kernel kill this process, not its worker or Redis, when memory is short."""
     with contextlib.suppress(OSError):  # there is no /proc
         Path("/proc/self/oom_score_adj").write_text("500")
+
+
+@cache
+def own_start() -> str:
+    """Return the name that a supervisor gave this start of this process, "" without one.
+
+    Ids of processes come again, and hosts of one name are many: this is nobody else's.
+    What the process starts does not inherit it.
+    """
+    return os.environ.pop(START, "")
 
 
 def see_working_folder() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django.db import Error as LedgerError
-from django.utils import timezone
 
 from tasks.admission import has_room_for_accepted
 from tasks.broker import losses, upkeep
 from tasks.broker import push as broker_push
 from tasks.broker.losses import Loss
+from tasks.broker.reconcile import server_time
 from tasks.broker.workers import LOST_AFTER, WorkerInfo
 from tasks.ledger import envelope_of, parents_of, states_of
 from tasks.models import Job, Recovery
@@ -113,14 +113,14 @@ def _note_loss(worker: WorkerInfo, now: datetime, noticed_by: str = LEASE) -> No
         Recovery.objects.filter(pk=row.pk).update(**facts)
 
 
-def report_death(host: str, pid: int) -> int:
+def report_death(start: str) -> int:
     """Take back at once what a worker held whose process has ended; returns how many jobs.
 
-    Only for whoever has seen the end: a worker that lives would lose its jobs. Raises
-    BrokerUnavailable.
+    `start` names that process as it does itself (process.own_start). Only for whoever
+    has seen the end: a worker that lives would lose its jobs. Raises BrokerUnavailable.
     """
     workers, now = losses.read_workers()
-    dead = [w for w in workers if w.is_ours and (w.host, w.pid) == (host, pid)]
+    dead = [worker for worker in workers if start and worker.start == start]
     for worker in dead:
         try:
             _note_loss(worker, now, SUPERVISOR)
@@ -152,7 +152,7 @@ def push_unconfirmed() -> int:
         sorted({parent for listed in parents.values() for parent in listed})
     )
     # Noted before the push: a crash in between must not make the next one come too soon.
-    Job.objects.filter(pk__in=parents).update(pushed_at=timezone.now())
+    Job.objects.filter(pk__in=parents).update(pushed_at=server_time())
     broker_push.push([envelope_of(job, parents[job.id]) for job in jobs], known)
     logger.info("%s accepted jobs were pushed late", len(jobs))
     return len(jobs)

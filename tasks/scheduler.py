@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
-from django.db import DatabaseError, connections
+from django.db import Error as LedgerError
+from django.db import connections
 
-from tasks import pauses, recovery
+from tasks import pauses, recovery, retention
 from tasks.broker import upkeep
 from tasks.catalog import note_tasks
 from tasks.errors import BrokerUnavailable
@@ -24,7 +25,8 @@ logger = logging.getLogger(__name__)
 #: Seconds between looks for new delayed jobs, so also how late one may be noticed.
 LOOK_EVERY = 0.05
 
-#: Seconds between two sweeps, two pushes of what was not pushed, two tidyings.
+#: Seconds between two sweeps, two pushes of what was not pushed, two tidyings of Redis and
+#: of the ledger.
 SWEEP_EVERY, PUSH_EVERY, TIDY_EVERY, LIVENESS_EVERY = 2.0, 2.0, 60.0, 5.0
 
 #: Seconds for which Redis may have another idea of what is paused than the ledger.
@@ -69,6 +71,7 @@ class Scheduler:
             Chore(recovery.push_unconfirmed, PUSH_EVERY),
             Chore(pauses.reconcile, RECONCILE_EVERY),
             Chore(self._tidy, TIDY_EVERY),
+            Chore(retention.prune_recoveries, TIDY_EVERY),
             Chore(note_tasks, float("inf")),
             Chore(Reconciler().step, 0.0),
         ]
@@ -85,19 +88,38 @@ class Scheduler:
 
     def step(self) -> float:
         """Do what is due and return the seconds until there may be more."""
+        is_well = self._do_chores()
         try:
-            for chore in self._chores:
-                chore.do_if_due(self.clock())
             moved, next_due = upkeep.move_due(self._queues)
-        except (BrokerUnavailable, DatabaseError) as error:
+        except BrokerUnavailable as error:
             self._note_outage(error)
-            connections.close_all()  # a broken one is not mended by itself
+            return PAUSE
+        if not is_well:
             return PAUSE
         self._is_down = False
         if moved:
             return 0.0
         left = LOOK_EVERY if next_due is None else next_due - self.clock()
         return min(LOOK_EVERY, max(0.0, left))
+
+    def _do_chores(self) -> bool:
+        """Do what is due, and say whether all went well.
+
+        What fails does not keep the others from being done; but a ledger that may not
+        answer is asked once only, so that what Redis holds moves on meanwhile.
+        """
+        is_well = True
+        for chore in self._chores:
+            try:
+                chore.do_if_due(self.clock())
+            except BrokerUnavailable as error:
+                self._note_outage(error)
+                is_well = False
+            except LedgerError as error:
+                self._note_outage(error)
+                connections.close_all()  # a broken one is not mended by itself
+                return False
+        return is_well
 
     def _look_for_queues(self) -> None:
         self._queues = upkeep.queue_names()

@@ -20,10 +20,11 @@ from tasks.checks import (
     check_database,
     check_pages,
     check_settings,
+    check_spool,
     examine_processes,
 )
 from tasks.errors import BrokerUnavailable
-from tasks.models import Job
+from tasks.models import Epoch, Job
 from tasks.text import gettext as _
 from tasks.text import ngettext
 
@@ -54,9 +55,11 @@ def examine() -> Iterator[Finding]:
     """Look at everything; a Redis that is away is one finding, not the end."""
     yield from check_database()
     yield from check_accepted()
+    yield from check_refill()
     yield from check_settings()
     yield from check_pages()
     yield from check_data_folder()
+    yield from check_spool()
     try:
         yield from check_server(read_server_facts())
         yield from examine_processes(read_snapshot())
@@ -79,6 +82,21 @@ def check_accepted() -> Iterator[Finding]:
             count,
         )
         yield Finding("accepted", Level.WARNING, text % {"count": f"{count:,}"})
+
+
+def check_refill() -> Iterator[Finding]:
+    """Has Redis lost data that is not back yet?"""
+    try:
+        is_lost = Epoch.objects.filter(lost_at__isnull=False).exists()
+    except DatabaseError:  # which check_database tells of
+        return
+    if is_lost:
+        text = _(
+            "Redis lost data and is being refilled from the database; jobs that ran"
+            " meanwhile may run again. Find out who emptied it, or why it came back"
+            " without its append-only file."
+        )
+        yield Finding("refill", Level.WARNING, text)
 
 
 def check_server(facts: ServerFacts) -> Iterator[Finding]:

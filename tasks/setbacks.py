@@ -39,18 +39,27 @@ def explain_setback(
     now: datetime,
 ) -> Setback | None:
     """Return why a job stands aside, or runs alone; None for all others."""
+    attempts, history = list(attempts), list(history)
     deaths = [attempt for attempt in attempts if attempt.state in DEATHS]
     match job.state:
         case State.LOST:
             return Setback(_explain_held(deaths), deaths[:1], "retry")
         case State.QUARANTINED:
             return Setback(_explain_quarantine(deaths), deaths, "retry")
+        case State.FAILED if _failed_by_rule(attempts, history):
+            return Setback(_explain_failed(deaths), deaths[:1], "retry")
     since = max(now - REMEMBERED_FOR, _last_retry(history, now))
     recent = [one for one in deaths if one.ended_at and one.ended_at > since]
     is_suspect = len(recent) >= SUSPECT_AFTER and get_config().taskyard_quarantine
     if is_suspect and job.state not in ENDED:
         return Setback(_explain_suspect(len(recent)), recent)
     return None
+
+
+def _failed_by_rule(attempts: Sequence[AttemptRow], history: Sequence[Audit]) -> bool:
+    """Say whether the death of its worker ended the job, and nobody's decision."""
+    decided = any(entry.verb == "mark_failed" for entry in history)
+    return bool(attempts and attempts[0].state == State.LOST and not decided)
 
 
 def _last_retry(history: Iterable[Audit], now: datetime) -> datetime:
@@ -60,15 +69,22 @@ def _last_retry(history: Iterable[Audit], now: datetime) -> datetime:
 
 
 def _explain_held(deaths: Sequence[AttemptRow]) -> str:
-    worker = deaths[0].worker if deaths else ""
-    said = (
-        _("Worker %(worker)s was lost while it ran this job.") % {"worker": worker}
-        if worker
-        else _("Its worker was lost while it ran this job.")
-    )
     rule = _("Its task is not run again by itself then (on_worker_lost: hold).")
     way = _("See what it did so far, then retry it, or mark it as failed.")
-    return join_sentences(said, rule, way)
+    return join_sentences(_name_loser(deaths), rule, way)
+
+
+def _explain_failed(deaths: Sequence[AttemptRow]) -> str:
+    rule = _("By the rule of its task it has then failed (on_worker_lost: fail).")
+    way = _("See what it did so far; a retry runs it from its beginning.")
+    return join_sentences(_name_loser(deaths), rule, way)
+
+
+def _name_loser(deaths: Sequence[AttemptRow]) -> str:
+    if not deaths or not deaths[0].worker:
+        return _("Its worker was lost while it ran this job.")
+    worker = deaths[0].worker
+    return _("Worker %(worker)s was lost while it ran this job.") % {"worker": worker}
 
 
 def _explain_quarantine(deaths: Sequence[AttemptRow]) -> str:

@@ -19,7 +19,7 @@ from tasks.errors import WorkerNotFound, WorkerNotListening
 from tasks.models import Audit
 from tasks.policy import Actor
 from tasks.text import gettext as _
-from tasks.text import gettext_noop
+from tasks.text import gettext_noop, ngettext
 
 #: What a worker was told, said to the person who told it.
 SENTENCES: Mapping[str, str] = {
@@ -34,6 +34,10 @@ SENTENCES: Mapping[str, str] = {
 }
 
 
+#: Who was told, in the audit, where it was every worker.
+ALL = "*"
+
+
 @dataclass(frozen=True)
 class Told:
     """What a worker was told."""
@@ -44,6 +48,32 @@ class Told:
     @property
     def sentence(self) -> str:
         return _(SENTENCES[self.verb]) % {"name": self.worker.name}
+
+
+@dataclass(frozen=True)
+class ToldAll:
+    """What all workers were told, and how many heard it."""
+
+    verb: str
+    workers: int
+
+    @property
+    def sentence(self) -> str:
+        if not self.workers:
+            return _("No worker of Taskyard listens, so none was told.")
+        return _all_sentence(self.verb, self.workers) % {"count": f"{self.workers:,}"}
+
+
+def _all_sentence(verb: str, workers: int) -> str:
+    if verb == "wake":
+        return ngettext(
+            "%(count)s worker takes jobs.", "%(count)s workers take jobs.", workers
+        )
+    return ngettext(
+        "%(count)s worker takes no more jobs; those that it runs go on.",
+        "%(count)s workers take no more jobs; those that they run go on.",
+        workers,
+    )
 
 
 def legal_verbs(worker: WorkerInfo, now: datetime) -> tuple[str, ...]:
@@ -76,12 +106,37 @@ def stop(actor: Actor, name: str) -> Told:
     return _tell(actor, "stop", name)
 
 
+def quiet_all(actor: Actor) -> ToldAll:
+    """Let all workers of ours take no more jobs; those that start later do.
+
+    Raises PermissionMissing and BrokerUnavailable.
+    """
+    actor.require("quiet")
+    return _tell_all(actor, "quiet")
+
+
+def wake_all(actor: Actor) -> ToldAll:
+    """Let all quiet workers take jobs again. Raises what `quiet_all` raises."""
+    actor.require("wake")
+    return _tell_all(actor, "wake")
+
+
+def _tell_all(actor: Actor, verb: str) -> ToldAll:
+    with transaction.atomic():
+        _audit(actor, verb, ALL)
+        return ToldAll(verb, broker_workers.tell_all_workers(verb))
+
+
+def _audit(actor: Actor, verb: str, target: str) -> None:
+    Audit.objects.create(
+        actor=actor.name, via=actor.via, verb=f"worker.{verb}", target=target
+    )
+
+
 def _tell(actor: Actor, verb: str, name: str) -> Told:
     worker = _find(name, verb)
     with transaction.atomic():
-        Audit.objects.create(
-            actor=actor.name, via=actor.via, verb=f"worker.{verb}", target=name
-        )
+        _audit(actor, verb, name)
         if not broker_workers.tell_worker(name, verb):
             raise WorkerNotListening(name, _("It does not listen; try again."))
     return Told(verb, worker)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import pytest
 from django.utils import translation
 
+from tasks import stored_words
 from tasks.broker.client import get_client, waits
 from tasks.broker.memory import gauge
 from tests.services import chosen_database
@@ -14,7 +15,11 @@ from tests.services import chosen_database
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 20) -> T:
+#: Seconds that anything may take on a machine that has much else to do.
+PATIENCE = 60
+
+
+def wait_until(predicate: Callable[[], T], timeout: float = PATIENCE) -> T:
     """Return the first true answer of `predicate` within `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := predicate()):
@@ -61,3 +66,9 @@ def django_db_keepdb() -> bool:
     Threads may have connections to it, which would not let it be dropped.
     """
     return chosen_database() == "postgresql"
+
+
+@pytest.fixture
+def foreign_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a reader whose language marks every sentence that the ledger keeps."""
+    monkeypatch.setattr(stored_words, "_", lambda sentence: f"« {sentence} »")

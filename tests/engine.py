@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import redis
 
 from tasks.broker import keys
-from tasks.broker.attempts import ClaimAnswer, Claimed, Settlement
+from tasks.broker.attempts import ClaimAnswer, Claimed, Hold, Settlement
 from tasks.broker.client import get_client
 from tasks.broker.engine import Engine
 from tasks.broker.events import Event
@@ -56,12 +56,15 @@ def claim_all(
     worker: str = "w1",
     paths: Sequence[str] = (),
     most_lost: int = 0,
+    holds: Sequence[Hold] = (),
 ) -> ClaimAnswer:
     """Claim as a worker of `queues` (default) with that many free slots would."""
     executions = [uuid.uuid4().hex for _ in range(most)]
 
     async def ask(engine: Engine) -> ClaimAnswer:
-        return await engine.claim(sync, coroutines, executions, paths, most_lost)
+        return await engine.claim(
+            sync, coroutines, executions, paths, most_lost, holds
+        )
 
     return _with_engine(ask, worker, queues or ("default",))
 

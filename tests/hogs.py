@@ -8,27 +8,34 @@ import itertools
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
 from pathlib import Path
 
-from tasks import task
+from tasks import current_job, task
 
 MEGABYTE = 1024 * 1024
 
 #: What `hold` and `hold_apart` may hold.
 LIMIT = "200M"
 
+#: Megabytes that `talk` may print.
+TALK_LIMIT = 16
+
+#: A byte more than those may write that are limited to 64 KB.
+TOO_LONG = "x" * (64 * 1024 + 1)
+
 _kept: list[object] = []
 
 
 @task(memory=LIMIT)
 def hold(megabytes: int, noted: Path) -> None:
-    """Take memory bit by bit; note when it was more than the limit."""
+    """Take memory bit by bit; note when the limit comes, for then it may be too late."""
     for taken in range(0, megabytes, 20):
-        _kept.append(b"x" * (20 * MEGABYTE))
-        if taken > 200 and not noted.exists():
+        if taken == 180:
             noted.write_text(f"{time.time()}")
+        _kept.append(b"x" * (20 * MEGABYTE))
         time.sleep(0.01)
     time.sleep(3600)
 
@@ -76,12 +83,68 @@ def open_files(spare: int = 0) -> int:
     return os.getpid()
 
 
-@task(output="64K")
-def talk(megabytes: int) -> None:
-    """Print line after line."""
+@task(output=f"{TALK_LIMIT}M")
+def talk(megabytes: int, noted: Path | None = None) -> None:
+    """Print line after line; note when it was as much as the limit."""
     line = "x" * 1023
-    for _number in range(megabytes * 1024):
+    for number in range(megabytes * 1024):
+        if noted and number == TALK_LIMIT * 1024:
+            noted.write_text(f"{time.time()}")
         print(line)  # noqa: T201
+
+
+@task(output="64K")
+def talk_on_one_line(megabytes: int) -> None:
+    """Print without ever ending the line, and go on."""
+    print("x" * (megabytes * MEGABYTE), end="")  # noqa: T201
+    time.sleep(3600)
+
+
+@task(output="64K")
+def talk_after_its_end(said: Path) -> None:
+    """Leave a thread behind that logs too much."""
+
+    def talk_on() -> None:
+        time.sleep(0.5)
+        job.log(TOO_LONG)
+        said.touch()
+
+    job = current_job()
+    threading.Thread(target=talk_on, daemon=True).start()
+
+
+@task(output="64K")
+async def talk_async() -> None:
+    """Log too much, then wait."""
+    for _number in range(65):
+        current_job().log("x" * 1024)
+    await asyncio.sleep(3600)
+
+
+@task(output="64K")
+async def talk_in_thread() -> None:
+    """Have a thread log too much, and wait."""
+    await asyncio.to_thread(current_job().log, TOO_LONG)
+    await asyncio.sleep(3600)
+
+
+@task(output="64K")
+async def talk_to_the_end() -> None:
+    """Log too much and end before anybody can interrupt it."""
+    current_job().log(TOO_LONG)
+
+
+@task
+async def talk_freely(size: int) -> None:
+    """Log without a limit of its own."""
+    current_job().log("x" * size)
+
+
+@task(output="64K")
+async def talk_enough() -> None:
+    """Log as much as is allowed."""
+    current_job().log(TOO_LONG[1:])
+    await asyncio.sleep(0.01)
 
 
 @task(timeout=1)

@@ -55,6 +55,18 @@ def flaky(path: Path) -> str:
     raise FileNotFoundError(path)
 
 
+@task(retries=2, backoff=0.05, breaker=5)
+def lean(path: Path) -> str:
+    """Fail until what it leans on exists, its file."""
+    return flaky(path)
+
+
+@task(retries=2, backoff=0.05, breaker=5)
+async def lean_async(path: Path) -> str:
+    """Fail on the loop until its file exists."""
+    return flaky(path)
+
+
 @task
 def crash() -> None:
     """Kill its own process with -9."""

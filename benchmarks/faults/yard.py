@@ -21,10 +21,13 @@ import redis
 from benchmarks.faults import journal
 from benchmarks.faults.programs import Program
 from benchmarks.faults.redis_server import RedisServer
-from benchmarks.harness import PATIENCE, wait_until
+from benchmarks.harness import wait_until
 from benchmarks.servers import free_port, postgres_server
 from tasks.broker import keys
 from tasks.registry import Call
+
+#: Seconds that a process may take to start on a machine that has much else to do.
+START = 120
 
 #: Jobs that one call of `submit` carries.
 BULK = 500
@@ -74,7 +77,7 @@ class Yard:
                 raise ChildProcessError(f"{program.name} ended:\n{program.said()}")
             return bool(self.redis.exists(keys.worker(program.name)))
 
-        wait_until(is_there, f"the start of {program.name}", 2 * PATIENCE)
+        wait_until(is_there, f"the start of {program.name}", START)
 
     def serve(self, *, schedulers: int = 1, recorders: int = 1) -> None:
         """Start what every installation has besides its workers."""

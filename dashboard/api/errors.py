@@ -95,7 +95,7 @@ def install(api: NinjaAPI) -> None:
 
 
 def on_tasks_error(request: HttpRequest, error: errors.TasksError) -> HttpResponse:
-    found = KINDS.get(type(error))
+    found = next((KINDS[kind] for kind in type(error).__mro__ if kind in KINDS), None)
     if found is None:
         raise error
     status, kind, title = found

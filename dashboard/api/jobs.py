@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router
@@ -29,6 +31,9 @@ from tasks.job_reports import find_jobs, read_rows
 from tasks.submission import submit
 
 router = Router(tags=["jobs"])
+
+#: What changes a job and answers with it.
+_act = partial(router.post, response=JobOut, openapi_extra=problems(404, 409))
 
 
 @router.post(
@@ -75,22 +80,12 @@ def _read_page(wanted: JobFilter, place: Cursor | None) -> JobPage:
     )
 
 
-@router.post(
-    "/jobs/{path:job_id}/cancel",
-    response=JobOut,
-    openapi_extra=problems(404, 409),
-    summary="Cancel a job that waits",
-)
+@_act("/jobs/{path:job_id}/cancel", summary="Cancel a job that waits")
 def cancel_job(request: ApiRequest, job_id: str) -> JobOut:
     return whole(actions.cancel(request.auth, _possible(job_id)))
 
 
-@router.post(
-    "/jobs/{path:job_id}/stop",
-    response=JobOut,
-    openapi_extra=problems(404, 409),
-    summary="Stop a job that runs",
-)
+@_act("/jobs/{path:job_id}/stop", summary="Stop a job that runs")
 def stop_job(request: ApiRequest, job_id: str) -> JobOut:
     return whole(actions.stop(request.auth, _possible(job_id)))
 
@@ -105,12 +100,7 @@ def retry_job(request: ApiRequest, job_id: str) -> JobOut:
     return whole(actions.retry(request.auth, _possible(job_id)))
 
 
-@router.post(
-    "/jobs/{path:job_id}/fail",
-    response=JobOut,
-    openapi_extra=problems(404, 409),
-    summary="Decide that a job set aside has failed",
-)
+@_act("/jobs/{path:job_id}/fail", summary="Decide that a job set aside has failed")
 def fail_job(request: ApiRequest, job_id: str) -> JobOut:
     """Mark a lost or quarantined job as failed: nobody runs it again."""
     return whole(actions.mark_failed(request.auth, _possible(job_id)))

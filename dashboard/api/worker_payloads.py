@@ -9,6 +9,14 @@ from pydantic import BaseModel, Field
 from tasks.states import State
 
 
+class BreakerOut(BaseModel):
+    task: str
+    since: datetime
+    failures: int = Field(description="In a row.")
+    held: int = Field(description="Jobs that wait to be looked at again.")
+    every: float = Field(description="Seconds from one try to the next.")
+
+
 class WorkerOut(BaseModel):
     name: str
     host: str
@@ -17,6 +25,9 @@ class WorkerOut(BaseModel):
     state: str = Field(description="RQ's word: idle, busy or suspended.")
     quiet_since: datetime | None = Field(
         description="Since when it takes no jobs, because it was told to."
+    )
+    breakers: list[BreakerOut] = Field(
+        description="Tasks that failed here in a row: their jobs wait, one is tried."
     )
     born_at: datetime | None
     last_heartbeat: datetime | None
@@ -60,6 +71,11 @@ class WorkerList(BaseModel):
     at: datetime
     workers: list[WorkerOut] = Field(description="Those that answer.")
     lost: list[LossOut] = Field(description="Those that were lost within 24 hours.")
+
+
+class ToldAllOut(BaseModel):
+    told: str = Field(description="quiet or wake.")
+    workers: int = Field(description="How many heard it.")
 
 
 class ToldOut(BaseModel):

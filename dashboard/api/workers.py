@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ninja import Router
 
 from dashboard.api.auth import ApiRequest
 from dashboard.api.openapi import problems
 from dashboard.api.payloads import job_url
 from dashboard.api.worker_payloads import (
+    BreakerOut,
     FateOut,
     LossOut,
+    ToldAllOut,
     ToldOut,
     WorkerList,
     WorkerOut,
 )
 from tasks import worker_actions
+from tasks.broker.breakers import OpenBreaker
 from tasks.broker.snapshot import read_snapshot
 from tasks.broker.workers import WorkerInfo
 from tasks.loss_reports import Fate, LostWorker
@@ -22,6 +27,9 @@ from tasks.states import State
 from tasks.worker_reports import read_roster
 
 router = Router(tags=["workers"])
+
+_tell = partial(router.post, response=ToldOut, openapi_extra=problems(404, 409))
+_tell_all = partial(router.post, response=ToldAllOut, openapi_extra=problems())
 
 #: What a worker shows as Redis has it.
 _PLAIN = (
@@ -51,37 +59,38 @@ def list_workers(request: ApiRequest) -> WorkerList:
     )
 
 
-@router.post(
-    "/workers/{path:name}/quiet",
-    response=ToldOut,
-    openapi_extra=problems(404, 409),
-    summary="Let a worker take no more jobs",
-)
+@_tell_all("/workers/quiet", summary="Let all workers take no more jobs")
+def quiet_all_workers(request: ApiRequest) -> ToldAllOut:
+    """Let all workers of Taskyard take no more jobs; those that start later do."""
+    return _told_all(worker_actions.quiet_all(request.auth))
+
+
+@_tell_all("/workers/wake", summary="Let all quiet workers take jobs again")
+def wake_all_workers(request: ApiRequest) -> ToldAllOut:
+    """Let all quiet workers take jobs again."""
+    return _told_all(worker_actions.wake_all(request.auth))
+
+
+@_tell("/workers/{path:name}/quiet", summary="Let a worker take no more jobs")
 def quiet_worker(request: ApiRequest, name: str) -> ToldOut:
     """Let a worker take no more jobs; those that it runs go on."""
     return _told(worker_actions.quiet(request.auth, name))
 
 
-@router.post(
-    "/workers/{path:name}/wake",
-    response=ToldOut,
-    openapi_extra=problems(404, 409),
-    summary="Let a quiet worker take jobs again",
-)
+@_tell("/workers/{path:name}/wake", summary="Let a quiet worker take jobs again")
 def wake_worker(request: ApiRequest, name: str) -> ToldOut:
     """Let a worker take jobs again; one that is not quiet goes on as it did."""
     return _told(worker_actions.wake(request.auth, name))
 
 
-@router.post(
-    "/workers/{path:name}/stop",
-    response=ToldOut,
-    openapi_extra=problems(404, 409),
-    summary="Stop a worker",
-)
+@_tell("/workers/{path:name}/stop", summary="Stop a worker")
 def stop_worker(request: ApiRequest, name: str) -> ToldOut:
     """Let a worker end: what runs gets its grace, the rest goes back to its queues."""
     return _told(worker_actions.stop(request.auth, name))
+
+
+def _told_all(told: worker_actions.ToldAll) -> ToldAllOut:
+    return ToldAllOut(told=told.verb, workers=told.workers)
 
 
 def _told(told: worker_actions.Told) -> ToldOut:
@@ -92,10 +101,15 @@ def _shape(worker: WorkerInfo) -> WorkerOut:
     return WorkerOut(
         **{name: getattr(worker, name) for name in _PLAIN},
         queues=list(worker.queues),
+        breakers=[_shape_breaker(breaker) for breaker in worker.breakers],
         slots=worker.concurrency,
         job=worker.current_job_id,
         finished=worker.successful,
     )
+
+
+def _shape_breaker(breaker: OpenBreaker) -> BreakerOut:
+    return BreakerOut(**{**vars(breaker), "every": breaker.every.total_seconds()})
 
 
 def _shape_loss(loss: LostWorker) -> LossOut:

@@ -15,13 +15,14 @@ from dashboard.access import ActorRequest, access
 from dashboard.redirects import see_other
 from dashboard.rendering import render_page
 from dashboard.task_view import TaskForm, make_form, run_form
-from tasks.board import forget_board
+from tasks.board import forget_board, read_board
 from tasks.errors import JobNotFound, TaskNotRegistered
 from tasks.job_details import get_job
 from tasks.job_reports import find_jobs, read_rows
 from tasks.models import Job
 from tasks.registry import Task, registry
 from tasks.task_reports import TaskStats, read_day, read_task
+from tasks.worker_reports import read_breakers
 
 #: Jobs that the page of a task shows; the list has the others.
 RECENT = 10
@@ -83,6 +84,7 @@ def _render(
     context = {
         "task": task,
         "stats": read_task(task.name, now),
+        "breakers": read_breakers(read_board().snapshot, task.name),
         "form": form,
         "may_submit": request.actor.may("submit"),
         "rows": read_rows(find_jobs(task=task.name), limit=RECENT),

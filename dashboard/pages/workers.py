@@ -17,24 +17,42 @@ from tasks import worker_actions
 from tasks.board import forget_board, read_board
 from tasks.errors import PermissionMissing, TasksError
 from tasks.policy import Actor
-from tasks.worker_actions import Told
+from tasks.worker_actions import Told, ToldAll
 from tasks.worker_reports import read_processes, read_roster
 
 
 @require_safe
 @access("view")
 def list_workers(request: ActorRequest) -> HttpResponse:
-    """Show the workers, with the question whether to stop `?stop=` above them."""
+    """Show the workers; above them the question whether to `?stop=` one, or tell `?all=`."""
     board, now = read_board(), timezone.now()
     snapshot = board.snapshot
     name = request.GET.get("stop", "") if request.actor.may("stop_worker") else ""
     context = {
         "to_stop": name,
+        "to_all": _asked_of_all(request),
         "snapshot": snapshot,
         "roster": read_roster(snapshot, now),
         "processes": read_processes(snapshot) if snapshot else (),
     }
     return render_page(request, "dashboard/workers/list.html", context)
+
+
+def _asked_of_all(request: ActorRequest) -> str:
+    verb = request.GET.get("all", "")
+    return verb if verb in ("quiet", "wake") and request.actor.may(verb) else ""
+
+
+@require_POST
+@access("quiet")
+def quiet_all(request: ActorRequest) -> HttpResponse:
+    return _act(request, worker_actions.quiet_all)
+
+
+@require_POST
+@access("wake")
+def wake_all(request: ActorRequest) -> HttpResponse:
+    return _act(request, worker_actions.wake_all)
 
 
 @require_POST
@@ -58,8 +76,14 @@ def stop(request: ActorRequest, name: str) -> HttpResponse:
 def _tell(
     request: ActorRequest, tell: Callable[[Actor, str], Told], name: str
 ) -> HttpResponse:
+    return _act(request, lambda actor: tell(actor, name))
+
+
+def _act(
+    request: ActorRequest, tell: Callable[[Actor], Told | ToldAll]
+) -> HttpResponse:
     try:
-        told = tell(request.actor, name)
+        told = tell(request.actor)
     except PermissionMissing:
         raise
     except TasksError as error:

@@ -87,6 +87,30 @@ class Claimed:
         return number if math.isfinite(number) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a claim does with the jobs of a task while its breaker is open."""
+
+    task: str
+    path: str
+    #: Seconds until the first slot, until the others, and between two.
+    first: float
+    others: float
+    step: float
+    #: Which one job may run all the same: none, any, or one that has a retry left; and
+    #: the seconds until any may.
+    lets: str
+    later: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What came of one Hold in a claim."""
+
+    jobs: int
+    let_one_through: bool
+
+
 @dataclass(frozen=True)
 class ClaimAnswer:
     suspended: bool
@@ -95,6 +119,8 @@ class ClaimAnswer:
     #: Queues from which nothing may be taken now.
     paused: frozenset[str]
     jobs: list[Claimed]
+    #: One for each Hold that the claim was given.
+    held_back: Sequence[HeldBack] = ()
 
 
 def as_bytes(value: Value) -> Value:

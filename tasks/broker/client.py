@@ -15,8 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tasks.conf import get_config
-from tasks.errors import BrokerUnavailable
-from tasks.text import gettext as _
+from tasks.errors import BrokerSilent, BrokerUnavailable
 
 #: Seconds to wait for a connection and for an answer. redis-py 8.1's own defaults wait
 #: up to 59 s and send a push again, so both are chosen here.
@@ -51,9 +50,9 @@ class Waits:
         self.silent_until = time.monotonic() + SILENT_FOR
 
     def refuse_while_silent(self) -> None:
-        """Raise BrokerUnavailable where somebody waited in vain a moment ago."""
+        """Raise BrokerSilent where somebody waited in vain a moment ago."""
         if time.monotonic() < self.silent_until:
-            raise BrokerUnavailable(_("it gave no answer a moment ago"))
+            raise BrokerSilent
 
 
 waits = Waits()
@@ -90,4 +89,5 @@ def broker_errors(*, must_try: bool = False) -> Iterator[None]:
     except REDIS_ERRORS as error:
         if isinstance(error, (redis.TimeoutError, TimeoutError)):
             waits.note_silence()
+            raise BrokerSilent from error
         raise BrokerUnavailable(error) from error

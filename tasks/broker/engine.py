@@ -19,6 +19,8 @@ from tasks.broker import keys
 from tasks.broker.attempts import (
     ClaimAnswer,
     Claimed,
+    HeldBack,
+    Hold,
     Said,
     Settlement,
     as_bytes,
@@ -87,25 +89,32 @@ class Engine:
         executions: Sequence[str],
         coroutines: Collection[str] = (),
         most_lost: int = 0,
+        holds: Sequence[Hold] = (),
     ) -> ClaimAnswer:
         """Take up to as many jobs as there are slots of their kind and executions.
 
         `coroutines` are dotted paths by which stock clients' coroutines are known. Of
         jobs that a worker died of before, `most_lost` are taken at most; 0 is for a
-        worker that makes no difference between them and others.
+        worker that makes no difference between them and others. Jobs that `holds` names
+        are put aside instead.
         """
         args: list[Value] = [self.worker, self.host, LEASE_FOR, WIP_FOR]
         args += [sync_slots, async_slots, most_lost, len(self.queues), *self.queues]
-        args += [len(coroutines), *coroutines, *executions]
+        args += [len(coroutines), *coroutines, len(holds)]
+        for hold in holds:
+            args += [hold.task, hold.path, hold.first, hold.others, hold.step]
+            args += [hold.lets, hold.later]
+        args += executions
         with _translated():
             answer = await invoke_async(self._client, "claim", (), args)
-        suspended, held, paused, jobs = answer
+        suspended, held, paused, jobs, held_back = answer
         names = [name.decode() for name in held]
         return ClaimAnswer(
             bool(suspended),
             dict(zip(names[::2], names[1::2], strict=True)),
             frozenset(name.decode() for name in paused),
             list(map(claimed_from, jobs)),
+            [HeldBack(jobs, bool(let)) for jobs, let in held_back],
         )
 
     async def wait_for_work(self, queue: str) -> bool:
@@ -259,7 +268,7 @@ class _translated(contextlib.AbstractContextManager[None]):
 
 
 #: Fields of a worker's entry that are only there while they say something.
-_PASSING = {"death", "current_job", "ty:quiet"}
+_PASSING = {"death", "current_job", "ty:quiet", "ty:breakers"}
 
 _OURS = (redis.exceptions.DataError,)
 

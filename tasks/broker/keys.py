@@ -37,6 +37,11 @@ def queue(name: str) -> str:
     return f"rq:queue:{name}"
 
 
+def intermediate(queue_name: str) -> str:
+    """Where a stock worker has a job between taking it and starting it."""
+    return f"rq:queue:{queue_name}:intermediate"
+
+
 def job(job_id: str) -> str:
     return f"rq:job:{job_id}"
 

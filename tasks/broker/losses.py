@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tasks import stored_words
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.scripts import Value, invoke
@@ -25,7 +26,7 @@ SWEPT_AT_ONCE, MOST_SWEPT = 50, 10_000
 #: Leases that are looked at together.
 LOOK_AT_ONCE = 250
 
-_EXC_STRING = pack_traceback("WorkerLost: the worker of the job stopped answering")[1]
+_EXC_STRING = pack_traceback(f"WorkerLost: {stored_words.WORKER_LOST}")[1]
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,28 @@ def sever(worker: WorkerInfo) -> None:
             if pairs:
                 with broker_errors():
                     write([["ZADD", keys.lease(queue), "XX", *pairs]])
+
+
+def left_by_stock_workers(queues: Sequence[str]) -> list[str]:
+    """Return jobs that stock workers took and do not run, by RQ's own heartbeat.
+
+    They are in no list of ours, so a ledger that has not heard of them meets them nowhere
+    else. Raises BrokerUnavailable.
+    """
+    found: dict[str, None] = {}
+    with broker_errors():
+        now: Any = get_client().time()
+        with get_client().pipeline(transaction=False) as pipeline:
+            for queue in queues:
+                pipeline.zrangebyscore(keys.wip(queue), 0, now[0], 0, LOOK_AT_ONCE)
+                pipeline.lrange(keys.intermediate(queue), 0, LOOK_AT_ONCE - 1)
+            answers = iter(pipeline.execute(raise_on_error=False))
+    for members, taken in zip(answers, answers, strict=True):
+        if isinstance(members, list):
+            found.update((_text(member).rpartition(":")[0], None) for member in members)
+        if isinstance(taken, list):
+            found.update((_text(job_id), None) for job_id in taken)
+    return list(found)
 
 
 def _leases(queue: str) -> Iterator[list[str]]:

@@ -12,8 +12,8 @@ import pickletools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tasks import stored_words
 from tasks.broker.wire import PayloadUnreadable, ResultUnusable, check_result_size
-from tasks.text import gettext as _
 
 #: Opcodes before a call's first text: protocol, frame, and some room.
 _OPCODES_READ = 5
@@ -48,8 +48,7 @@ def load_call(pickled: bytes) -> PickledCall:
         return PickledCall(*pickle.loads(pickled))  # noqa: S301 - see the module's text
     except Exception as error:  # unpickling runs any code, which raises anything
         raise PayloadUnreadable(
-            _("The job cannot be unpickled: %(error)s")
-            % {"error": f"{type(error).__name__}: {error}"}
+            stored_words.NO_CALL_PICKLE % {"error": f"{type(error).__name__}: {error}"}
         ) from error
 
 
@@ -59,7 +58,7 @@ def pack_value(value: object) -> str:
         pickled = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # so does pickling
         raise ResultUnusable(
-            _("The return value cannot be pickled: %(error)s") % {"error": error}
+            stored_words.NO_RESULT_PICKLE % {"error": error}
         ) from error
     check_result_size(len(pickled))
     return base64.b64encode(pickled).decode()

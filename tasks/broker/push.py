@@ -70,7 +70,9 @@ def _what_is_shared(envelope: Envelope) -> tuple[Any, ...]:
     one = envelope
     hash_fields = (one.queue, one.task, one.kind, one.timeout, one.retries, one.backoff)
     order = (one.at_front, one.allow_failure, list(one.depends_on))
-    return *hash_fields, *order, one.seq, one.attempts, one.on_worker_lost
+    rest = (one.on_worker_lost, not one.description)
+    so_far = (one.seq, one.attempts, one.retries_made)
+    return *hash_fields, *order, *rest, *so_far
 
 
 def _shared_args(job: Envelope, parent_states: Mapping[str, str]) -> list[Value]:

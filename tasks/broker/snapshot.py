@@ -38,6 +38,8 @@ class RedisHealth:
     max_bytes: int
     policy: str
     aof: bool
+    #: Whether the log could not be written, so that Redis takes no changes.
+    is_log_stuck: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def _health(info: Mapping[str, Any]) -> RedisHealth:
         int(info.get("maxmemory", 0)),
         str(info.get("maxmemory_policy", "")),
         bool(info.get("aof_enabled", 0)),
+        info.get("aof_last_write_status", "ok") != "ok",
     )
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pydantic_core
 
+from tasks import stored_words
 from tasks.errors import PayloadTooLarge, TasksError
-from tasks.text import gettext as _
 
 #: Bytes of arguments, as JSON, that one job may carry.
 PAYLOAD_LIMIT = 256 * 1024
@@ -32,7 +32,7 @@ RESULT_LIMIT, LEDGER_RESULT_LIMIT = 10 * 1024 * 1024, 65_536
 #: It is RQ's default, so the hash need not say it.
 RESULT_TTL = 500
 
-#: The name of a task that is its function's path, which the job's call says as well.
+#: The name of a task that is its function's path, which RQ's own description says too.
 SAME = "="
 
 #: Seconds that Redis keeps one of ours that failed, and a stock client's that names none
@@ -54,12 +54,7 @@ class PayloadPickled(PayloadUnreadable):
 
     def __init__(self, pickled: bytes) -> None:
         self.pickled = pickled
-        super().__init__(
-            _(
-                "The job is pickled, which this queue does not read:"
-                " enqueue it with serializer=rq.serializers.JSONSerializer."
-            )
-        )
+        super().__init__(stored_words.PICKLED)
 
 
 class ResultUnusable(TasksError):
@@ -90,9 +85,11 @@ class Envelope:
     submitted_by: str = ""
     #: What becomes of it when its worker dies: requeue, fail or hold.
     on_worker_lost: str = "requeue"
-    #: Where a job that Redis has forgotten goes on: its events and attempts so far.
+    #: Where a job that Redis has forgotten goes on: its events, its attempts, and the
+    #: retries it has had.
     seq: int = 0
     attempts: int = 0
+    retries_made: int = 0
 
     @cached_property
     def args_text(self) -> str:
@@ -104,12 +101,16 @@ class Envelope:
 
     @cached_property
     def data(self) -> bytes:
-        """RQ's `data` field. Raises PayloadTooLarge."""
-        return _pack(self.path, self.args_text, self.kwargs_text)
+        """RQ's `data` field, of any size: stock clients' jobs know no limit."""
+        return _pack(self._call)
+
+    @property
+    def _call(self) -> bytes:
+        return _written(self.path, self.args_text, self.kwargs_text)
 
     def check_size(self) -> None:
-        """Raise PayloadTooLarge for arguments that no job may carry."""
-        _ = self.data  # packed here, and kept for the push
+        """Raise PayloadTooLarge for arguments that no job of ours may carry."""
+        _check_call_size(self._call)
 
     def row(self) -> dict[str, Any]:
         """Return the ledger's columns, as JSON can hold them."""
@@ -134,11 +135,12 @@ class Envelope:
 
     def shared_fields(self) -> dict[str, Any]:
         """Return the fields of RQ's hash, and ours beside it, that many jobs share."""
+        says_itself = self.task == self.path and not self.description
         fields: dict[str, Any] = {
             "origin": self.queue,
             "timeout": self.timeout,
             "failure_ttl": FAILURE_TTL,
-            "ty:task": SAME if self.task == self.path else self.task,
+            "ty:task": SAME if says_itself else self.task,
             "ty:kind": self.kind,
         }
         if self.at_front:
@@ -149,7 +151,7 @@ class Envelope:
             fields |= {"ty:seq": self.seq, "ty:attempts": self.attempts}
         if self.retries:
             fields |= {
-                "retries_left": self.retries,
+                "retries_left": max(0, self.retries - self.retries_made),
                 "retry_intervals": json.dumps(retry_intervals(self)),
                 "ty:retries": self.retries,
                 "ty:backoff": self.backoff,
@@ -193,13 +195,21 @@ def longest_delay(backoff: float, attempt: int) -> float:
 
 def pack_call(path: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
     """Return RQ's `data` field. Raises PayloadTooLarge."""
-    return _pack(path, json.dumps(list(args)), json.dumps(dict(kwargs)))
+    call = _written(path, json.dumps(list(args)), json.dumps(dict(kwargs)))
+    _check_call_size(call)
+    return _pack(call)
 
 
-def _pack(path: str, args: str, kwargs: str) -> bytes:
-    call = f"[{json.dumps(path)}, null, {args}, {kwargs}]".encode()
+def _written(path: str, args: str, kwargs: str) -> bytes:
+    return f"[{json.dumps(path)}, null, {args}, {kwargs}]".encode()
+
+
+def _check_call_size(call: bytes) -> None:
     if len(call) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(len(call), PAYLOAD_LIMIT)
+
+
+def _pack(call: bytes) -> bytes:
     if len(call) > SMALL:
         return zlib.compress(call)
     # zlib clears 256 KB for its largest window, which costs 20 times the compression.
@@ -219,14 +229,12 @@ def unpack_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
     try:
         path, instance, args, kwargs = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        raise PayloadUnreadable(
-            _("The job's data is not a call in JSON: %(error)s") % {"error": error}
-        ) from error
+        raise PayloadUnreadable(stored_words.NO_CALL_JSON % {"error": error}) from error
     well_formed = (
         isinstance(path, str) and isinstance(args, list) and isinstance(kwargs, dict)
     )
     if not well_formed or instance is not None:
-        raise PayloadUnreadable(_("The job's data is not the call of a function."))
+        raise PayloadUnreadable(stored_words.NO_CALL)
     return path, args, kwargs
 
 
@@ -238,8 +246,7 @@ def _unzip(data: bytes) -> bytes:
         return data  # RQ writes it plain in one old form, and reads it so still
     if unpacker.unconsumed_tail:
         raise PayloadUnreadable(
-            _("The job's data unpacks to more than %(limit)s MB.")
-            % {"limit": UNPACKED_LIMIT // 1024**2}
+            stored_words.CALL_TOO_LARGE % {"limit": UNPACKED_LIMIT // 1024**2}
         )
     return text
 
@@ -249,10 +256,7 @@ def encode_result(value: object) -> str:
     try:
         text = json.dumps(value, default=pydantic_core.to_jsonable_python)
     except (ValueError, TypeError, RecursionError) as error:
-        raise ResultUnusable(
-            _("The return value cannot be written as JSON: %(error)s")
-            % {"error": error}
-        ) from error
+        raise ResultUnusable(stored_words.NO_RESULT_JSON % {"error": error}) from error
     check_result_size(len(text))
     return text
 
@@ -261,10 +265,7 @@ def check_result_size(size: int) -> None:
     """Raise ResultUnusable for a result of more than RESULT_LIMIT bytes."""
     if size > RESULT_LIMIT:
         raise ResultUnusable(
-            _(
-                "The return value takes %(size)s MB as JSON; at most %(limit)s MB are"
-                " kept. Write it to a file or a table and return its path or id."
-            )
+            stored_words.RESULT_TOO_LARGE
             % {"size": size // 1024**2, "limit": RESULT_LIMIT // 1024**2}
         )
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.broker import keys
+from tasks.broker.breakers import OpenBreaker, parse_breakers
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.wire import parse_date
 
@@ -53,6 +54,10 @@ class WorkerInfo:
     quiet_since: datetime | None = None
     #: Seconds by which its host's clock is ahead of Redis'.
     clock_ahead: float = 0.0
+    #: The name of this start of its process, where a supervisor gave it one.
+    start: str = ""
+    #: Tasks whose jobs it holds back, but for one at a time.
+    breakers: tuple[OpenBreaker, ...] = ()
 
     @property
     def is_slow(self) -> bool:
@@ -104,6 +109,8 @@ def parse_worker(key: bytes, raw: Mapping[bytes, bytes]) -> WorkerInfo:
         blocked_task=fields.get("ty:blocked_task", ""),
         quiet_since=_moment(_number(fields, "ty:quiet")),
         clock_ahead=(told - seen).total_seconds() if told and seen else 0.0,
+        start=fields.get("ty:start", ""),
+        breakers=parse_breakers(fields.get("ty:breakers", "")),
     )
 
 
@@ -143,6 +150,18 @@ def tell_worker(name: str, command: str) -> bool:
             pipeline.publish(keys.CONTROL, said)
         ((_channel, listeners),), _heard = pipeline.execute()
     return bool(listeners)
+
+
+def tell_all_workers(command: str) -> int:
+    """Tell every worker of ours to be quiet or to wake; returns how many heard it.
+
+    Raises BrokerUnavailable.
+    """
+    with broker_errors():
+        heard: Any = get_client().publish(
+            keys.CONTROL, json.dumps({"command": command})
+        )
+    return int(heard)
 
 
 def _text(value: bytes) -> str:

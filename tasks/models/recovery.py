@@ -18,6 +18,9 @@ class RecoveryQuerySet(models.QuerySet["Recovery"]):
     def noticed_since(self, moment: datetime) -> RecoveryQuerySet:
         return self.filter(noticed_at__gte=moment)
 
+    def noticed_before(self, moment: datetime) -> RecoveryQuerySet:
+        return self.filter(noticed_at__lt=moment)
+
 
 class Recovery(models.Model):
     """The loss of one worker: when it was last heard of, and who noticed when.

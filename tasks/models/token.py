@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
 from datetime import timedelta
 
-from django.db import models
+from django.db import OperationalError, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -59,7 +60,9 @@ class ApiToken(models.Model):
         now = timezone.now()
         if self.last_used_at is None or now - self.last_used_at > USE_NOTED_EVERY:
             self.last_used_at = now
-            self.save(update_fields=["last_used_at"])
+            # Somebody else writes for long: reading need not wait for that.
+            with contextlib.suppress(OperationalError):
+                self.save(update_fields=["last_used_at"])
 
 
 def _digest(secret: str) -> str:

@@ -6,9 +6,10 @@ import asyncio
 import functools
 import os
 import signal
+import uuid
 from contextlib import suppress
 
-from tasks.process import die_with_parent
+from tasks.process import START, die_with_parent
 from tasks.supervisor.backoff import count_deaths, restart_delay
 from tasks.supervisor.console import Console, LineReader
 from tasks.supervisor.program import Program, describe_ending
@@ -33,6 +34,8 @@ class Child:
         self.program = program
         self._console = console
         self._process: asyncio.subprocess.Process | None = None
+        #: The name of this start, which the process may pass on (tasks/process.py).
+        self._start = ""
         self._output: LineReader | None = None
         self._stopping = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -105,7 +108,7 @@ class Child:
         """Tell whoever must know; that may take END_TOLD_WITHIN, and must not fail us."""
         if self.program.ended is None or self._process is None:
             return
-        told = asyncio.to_thread(self.program.ended, self._process.pid)
+        told = asyncio.to_thread(self.program.ended, self._start)
         try:
             await asyncio.wait_for(told, END_TOLD_WITHIN)
         except Exception as error:
@@ -117,7 +120,7 @@ class Child:
         return self._stopping.is_set()
 
     async def _spawn(self) -> None:
-        self._process = None
+        self._process, self._start = None, uuid.uuid4().hex
         self._output, output = await self._listen()
         stdin = self._stdin()
         try:
@@ -126,7 +129,7 @@ class Child:
                 stdin=stdin,
                 stdout=output,
                 stderr=output,
-                env=self.program.environment or None,
+                env={**(self.program.environment or os.environ), START: self._start},
                 start_new_session=True,
                 preexec_fn=functools.partial(die_with_parent, os.getpid()),
             )

@@ -25,8 +25,8 @@ class Program:
     grace: float = DEFAULT_GRACE
     #: Programs of one stage are stopped together, those of the highest stage first.
     stage: int = 0
-    #: Told, in a thread, of each process of it that has ended, by its id.
-    ended: Callable[[int], object] | None = None
+    #: Told, in a thread, of each process of it that has ended, by the name of its start.
+    ended: Callable[[str], object] | None = None
     #: Lines that contain one of these say nothing to a user and are not shown.
     hidden: tuple[str, ...] = ()
 

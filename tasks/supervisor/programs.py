@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -97,10 +96,10 @@ def all_programs(options: Options, environment: Mapping[str, str]) -> list[Progr
     return made
 
 
-def _report_death(pid: int) -> None:
+def _report_death(start: str) -> None:
     """Let the jobs of a worker that ended without a word start elsewhere at once."""
     try:
-        recovery.report_death(socket.gethostname(), pid)
+        recovery.report_death(start)
     finally:
         connections.close_all()  # those of this thread
 

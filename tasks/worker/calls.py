@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tasks import stored_words
 from tasks.broker.attempts import Claimed
 from tasks.broker.pickled import PickledCall, load_call, pack_value, peek_path
 from tasks.broker.wire import (
@@ -46,10 +47,7 @@ class JobTimedOut(Exception):
     """Raised in a task that ran longer than its timeout."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(
-            _("the task ran longer than its timeout of %(seconds)s s")
-            % {"seconds": f"{seconds:g}"}
-        )
+        super().__init__(stored_words.TIMED_OUT % {"seconds": f"{seconds:g}"})
 
 
 class MemoryExceeded(Exception):
@@ -57,9 +55,16 @@ class MemoryExceeded(Exception):
 
     def __init__(self, held: int, limit: int) -> None:
         super().__init__(
-            _("the task held %(held)s of memory and was killed: its limit is %(limit)s")
+            stored_words.MEMORY_EXCEEDED
             % {"held": show_size(held), "limit": show_size(limit)}
         )
+
+
+class OutputExceeded(Exception):
+    """Recorded for a job that wrote more than it may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(stored_words.OUTPUT_EXCEEDED % {"limit": show_size(limit)})
 
 
 class ImportNeeded(Exception):
@@ -135,8 +140,18 @@ def plan(job: Claimed, *, may_import: bool = True) -> Plan:
             raise
         return _plan_pickled(job, error.pickled)
     task = registry.find(job.task) or registry.find(path)
-    function = task.function if task else import_admitted(path, may_import=may_import)
+    function = task.function if task else _import(job, path, may_import=may_import)
     return Plan(function, path, args, kwargs, _timeout(job), task)
+
+
+def _import(job: Claimed, path: str, *, may_import: bool) -> Callable[..., Any]:
+    """Return a function, or for a suspect, whose import may kill, what stands for it."""
+    try:
+        return import_admitted(path, may_import=may_import and not job.runs_solo)
+    except ImportNeeded:
+        if not job.runs_solo:
+            raise
+        return _load_in_child
 
 
 def _plan_pickled(job: Claimed, pickled: bytes) -> Plan:
@@ -146,7 +161,7 @@ def _plan_pickled(job: Claimed, pickled: bytes) -> Plan:
 
 
 def _load_in_child() -> None:
-    """Stand for what a pickled job calls, which only the child that runs it may know."""
+    """Stand for what a job calls that only the child which runs it may load."""
 
 
 def call_pickled(pickled: bytes) -> Any:
@@ -228,7 +243,7 @@ def failed(error: BaseException) -> Outcome:
 
 def stopped() -> Outcome:
     """Return the outcome of a job that an operator stopped, in RQ's words."""
-    text = "Job stopped by user, work-horse terminated."
+    text = stored_words.STOPPED
     return Outcome("stop", error="Stopped", message=text, traceback=text)
 
 

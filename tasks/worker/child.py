@@ -18,12 +18,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from tasks.broker.current import serve_current_job
 from tasks.broker.wire import PayloadPickled, unpack_call
 from tasks.process import die_when_memory_ends, die_with_parent
-from tasks.task_limits import MOST_OUTPUT
 from tasks.worker import frames
 from tasks.worker.callbacks import Callback, error_of, error_told
 from tasks.worker.calls import (
@@ -45,6 +45,9 @@ MOST_FILES = sys.maxsize if _SOFT == resource.RLIM_INFINITY else _SOFT // 2
 
 #: Seconds between two looks at this process's memory, which cost more than a short job.
 MEASURE_EVERY = 0.1
+
+#: Seconds that the worker has to kill this process for a job that wrote too much.
+KILLED_WITHIN = 5.0
 
 
 def main() -> None:
@@ -161,7 +164,8 @@ def run(request: dict[str, Any], data: bytes, sender: Sender) -> Outcome:
         deadline=time.time() + timeout if timeout else None,
         sink=sender.say,
         pickled="pickled" in request,
-        output=request.get("output", MOST_OUTPUT),
+        output=request.get("output", 0),
+        exceeded=partial(_wait_to_be_killed, request["id"], sender),
     )
     enter_job(context)
     try:
@@ -172,6 +176,12 @@ def run(request: dict[str, Any], data: bytes, sender: Sender) -> Outcome:
         if isinstance(sys.stdout, PrintCapture):
             sys.stdout.end_line()
         enter_job(JobContext())
+
+
+def _wait_to_be_killed(job_id: str, sender: Sender) -> None:
+    """Tell the worker of a job that wrote too much; it must not end before its end."""
+    sender.say("exceeded", {"job": job_id})
+    time.sleep(KILLED_WITHIN)
 
 
 def _attempt(request: dict[str, Any], data: bytes, context: JobContext) -> Outcome:

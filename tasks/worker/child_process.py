@@ -15,13 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from tasks import stored_words
 from tasks.conf import PROJECT_ROOT
-from tasks.text import gettext as _
 from tasks.worker import frames
 from tasks.worker.calls import (
     JobTimedOut,
     MemoryExceeded,
     Outcome,
+    OutputExceeded,
     ProcessDied,
     failed,
     stopped,
@@ -218,8 +219,19 @@ class ChildProcess(asyncio.Protocol):
             self._came_up.set_result(None)
         elif kind == "calling" and self.errands:
             self.errands[0].allow(message["seconds"])
+        elif kind == "exceeded":
+            self._end_talker(message["job"])
         elif self.errands:
             self.errands[0].hear(kind, message)
+
+    def _end_talker(self, job_id: str) -> None:
+        """Kill the child if the job that wrote too much still runs.
+
+        A thread may write on after its job has ended.
+        """
+        errand = self.errands[0] if self.errands else None
+        if errand and errand.request["id"] == job_id:
+            self.end(errand, OutputExceeded(errand.request["output"]))
 
     def _note_end(self, message: dict[str, Any]) -> None:
         now = time.monotonic()
@@ -270,10 +282,8 @@ def death(code: int) -> str:
     """Say in words how a process ended."""
     if code < 0:
         name = signal.Signals(-code).name
-        text = _("the child process was ended by signal %(number)s (%(name)s)")
-        return text % {"number": -code, "name": name}
-    text = _("the child process ended with exit code %(code)s and without an answer")
-    return text % {"code": code}
+        return stored_words.ENDED_BY_SIGNAL % {"number": -code, "name": name}
+    return stored_words.ENDED_WITH_CODE % {"code": code}
 
 
 def _command(module: str, connection: int, tokens: int) -> list[str]:

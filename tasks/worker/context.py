@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.sizes import show_size
-from tasks.task_limits import MOST_OUTPUT
 from tasks.text import gettext as _
 
 #: Progress is passed on at most this often; the last word always is.
@@ -18,11 +17,18 @@ PROGRESS_INTERVAL = 0.1
 #: A log line is cut after so many characters.
 LOG_LINE_LIMIT = 8_192
 
+#: Bytes that are kept of an attempt's log.
+LOG_LIMIT = 5 * 1024 * 1024
+
 Sink = Callable[[str, dict[str, Any]], None]
 
 
 def _nowhere(kind: str, fields: dict[str, Any]) -> None:
     """Drop what a task says where nobody listens."""
+
+
+def _nobody() -> None:
+    """Stand for who would be told."""
 
 
 @dataclass
@@ -46,8 +52,11 @@ class JobContext:
     pickled: bool = False
     #: RQ's own object of the job, once somebody asked for it.
     rq_job: Any = field(default=None, repr=False)
-    #: Bytes of log that the attempt may write, and those that it wrote.
-    output: int = MOST_OUTPUT
+    #: Bytes that the attempt may write (0: any), and who is told when it wrote more.
+    output: int = 0
+    exceeded: Callable[[], None] = field(default=_nobody, repr=False)
+    _written: int = field(default=0, repr=False)
+    #: Bytes of its log.
     _logged: int = field(default=0, repr=False)
     _reported_at: float = field(default=0.0, repr=False)
 
@@ -61,17 +70,31 @@ class JobContext:
         self.sink("progress", {"done": done, "total": total, "text": str(text)[:200]})
 
     def log(self, message: str) -> None:
-        """Add a line to the job's log, as the logging module does by itself.
+        """Add a line to the job's log, as the logging module does by itself."""
+        text = str(message)
+        self.count(text)
+        self.add_line(text)
+
+    def count(self, text: str) -> None:
+        """Count what the task writes; who can end it is told once it is too much."""
+        if not self.output or self._written > self.output:
+            return
+        self._written += len(text.encode("utf-8", "replace"))
+        if self._written > self.output:
+            self.exceeded()
+
+    def add_line(self, text: str) -> None:
+        """Add a line to the log.
 
         What goes beyond the limit is dropped here: not even the worker hears of it.
         """
-        if self._logged > self.output:
+        if self._logged > LOG_LIMIT:
             return
-        line = str(message)[:LOG_LINE_LIMIT]
+        line = text[:LOG_LINE_LIMIT]
         self._logged += 1 + len(line.encode("utf-8", "replace"))
-        if self._logged > self.output:
-            text = _("The log is cut here: it passed %(limit)s.")
-            line = text % {"limit": show_size(self.output)}
+        if self._logged > LOG_LIMIT:
+            cut = _("The log is cut here: it passed %(limit)s.")
+            line = cut % {"limit": show_size(LOG_LIMIT)}
         self.sink("log", {"at": time.time(), "line": line})
 
     def seconds_left(self) -> float | None:

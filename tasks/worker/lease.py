@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from tasks import __version__
@@ -19,7 +18,9 @@ from tasks.broker.attempts import Claimed
 from tasks.broker.engine import Engine
 from tasks.broker.wire import format_date
 from tasks.errors import BrokerUnavailable
+from tasks.process import own_start
 from tasks.worker.lag import WINDOW, LoopLag
+from tasks.worker.threads import run_in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +52,16 @@ class Heart:
     _told_at: float = field(default_factory=time.monotonic)
     _telling: asyncio.Task[None] | None = None
     _born: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _start: str = field(default_factory=own_start)
+    #: This host's, once it is found: where names are not served that takes seconds.
+    _address: str = ""
 
     async def run(self) -> None:
         """Beat, and measure the loop's lag, for ever."""
         beside = [
             asyncio.create_task(self.lag.run()),
             asyncio.create_task(_every(BEAT_EVERY, self.beat_for_rq)),
+            asyncio.create_task(self._look_up_address()),
         ]
         try:
             await _every(RENEW_EVERY, self.beat)
@@ -96,6 +101,10 @@ class Heart:
         """Write RQ's own heartbeat of every job."""
         await self.engine.beat(self.jobs())
 
+    async def _look_up_address(self) -> None:
+        """Find out this host's address, in a thread; the next beat tells it."""
+        self._address = await run_in_thread(_find_address)
+
     def _entry(self) -> dict[str, Any]:
         return {
             "birth": format_date(self._born),
@@ -103,8 +112,9 @@ class Heart:
             "queues": ",".join(self.engine.queues),
             "pid": os.getpid(),
             "hostname": self.engine.host,
-            "ip_address": _address(),
+            "ip_address": self._address,
             "version": f"taskyard {__version__}",
+            "ty:start": self._start,
             "python_version": platform.python_version(),
             **self._lag_facts(),
             **self.facts(),
@@ -143,9 +153,7 @@ async def _every(seconds: float, beat: Callable[[], Awaitable[None]]) -> None:
             logger.exception("a heartbeat failed")
 
 
-@cache
-def _address() -> str:
-    # Asked once: a look-up blocks, and where names are not served it takes seconds.
+def _find_address() -> str:
     try:
         return socket.gethostbyname(socket.gethostname())
     except OSError:

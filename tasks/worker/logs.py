@@ -53,6 +53,7 @@ class PrintCapture(io.TextIOBase):
         job = current_job()
         if not job.id:
             return self.stream.write(text)
+        job.count(text)
         for part in text.splitlines(keepends=True):
             self._line += part[:LOG_LINE_LIMIT]
             if part.endswith("\n") or len(self._line) >= LOG_LINE_LIMIT:
@@ -63,7 +64,7 @@ class PrintCapture(io.TextIOBase):
         """Pass on a line that was begun."""
         line, self._line = self._line.rstrip("\n"), ""
         if line:
-            current_job().log(line)
+            current_job().add_line(line)
 
     def flush(self) -> None:
         self.stream.flush()

@@ -24,6 +24,10 @@ MOST_STEPS = 6
 #: What a claim is told that may take no lost job at all.
 NONE = -1
 
+#: Seconds for which it is told so while a suspect runs alone. One that runs on is hardly
+#: what killed workers, and what stands behind the next lost job must not wait for its end.
+TRIAL = 30.0
+
 #: Seconds between two looks at whether they have ended.
 LOOK_EVERY = 0.005
 
@@ -44,15 +48,24 @@ class Probation:
         self._is_trying = is_trying
         self._is_on = is_on
         self._since = math.inf
+        self._tried_since = math.inf
 
     @property
     def most(self) -> int:
         if not self._is_on:
             return 0
-        if self._is_trying():
+        if self._is_early_in_trial():
             # Another one that ends the worker would undo what is just being found out.
             return NONE
         return 1 << self._steps()
+
+    def _is_early_in_trial(self) -> bool:
+        if not self._is_trying():
+            self._tried_since = math.inf
+            return False
+        now = time.monotonic()
+        self._tried_since = min(self._tried_since, now)
+        return now - self._tried_since < TRIAL
 
     async def watch(self, jobs: Sequence[Claimed]) -> None:
         """Wait a moment for those of a claim to end that were lost before."""

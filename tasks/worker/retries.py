@@ -9,6 +9,7 @@ from tasks.broker.attempts import Claimed
 from tasks.broker.current import UNSERIALIZABLE, asked_retry
 from tasks.broker.pickled import pack_value
 from tasks.broker.wire import encode_result, longest_delay, pack_result
+from tasks.stored_words import RETRY
 from tasks.worker.calls import Outcome
 
 
@@ -26,7 +27,7 @@ def asks_again(value: object, retries: int, *, pickled: bool = False) -> Outcome
     )
     return Outcome(
         "again" if retry.is_left else "exceeded",
-        error="Retry",
+        error=RETRY,
         message=repr(value),
         packed=packed,
         retry_after=retry.seconds if retry.is_left else None,

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from tasks import stored_words
 from tasks.broker.attempts import Settlement
 from tasks.broker.scripts import Value
 from tasks.errors import BrokerUnavailable
@@ -144,7 +145,7 @@ def _warn(job_id: str, state: str) -> None:
 
 def unsendable(settlement: Settlement) -> Settlement:
     """Return the failure of a job whose end cannot be sent to Redis."""
-    text = "The end of the attempt could not be written; the worker's log says why."
+    text = stored_words.UNSENDABLE
     facts: dict[str, Value] = {"error": "Unsendable", "message": text}
     return Settlement(settlement.job, "fail", settlement.started, "", text, None, facts)
 

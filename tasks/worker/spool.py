@@ -1,6 +1,7 @@
 """Ends of attempts that Redis did not take before their worker had to leave, kept on disk.
 
-One file for each worker: a line that says what it is, then a line of JSON for each end.
+One file each time that a worker leaves some: a line that says what it is, then a line of
+JSON for each end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from tasks.broker.attempts import CLAIMED_FIELDS, Claimed, Settlement
 KIND, VERSION = "ends of attempts", 1
 
 SUFFIX = ".jsonl"
+
+#: Characters of a worker's name that the name of its file begins with.
+LONGEST_NAME = 100
 
 #: What a file that cannot be read is called from then on.
 SET_ASIDE = ".unreadable"
@@ -52,7 +57,7 @@ def spooling(folder: Path, spooled: Spooled) -> Iterator[Path]:
     Raises OSError where that cannot be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{quote(spooled.worker, safe='')}{SUFFIX}"
+    path = folder / _file_name(spooled.worker)
     unfinished = path.with_suffix(".unfinished")
     with unfinished.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,6 +67,12 @@ def spooling(folder: Path, spooled: Spooled) -> Iterator[Path]:
         unfinished.rename(path)
         _sync_folder(folder)
         yield path
+
+
+def _file_name(worker: str) -> str:
+    # Its own each time: a worker of the same name may have left one that nobody has sent.
+    name = quote(worker, safe="")[:LONGEST_NAME]
+    return f"{name}-{secrets.token_hex(8)}{SUFFIX}"
 
 
 def _lines(spooled: Spooled) -> Iterator[str]:
@@ -82,6 +93,11 @@ def _sync_folder(folder: Path) -> None:
 def waiting_in(folder: Path) -> list[Path]:
     """Return the files that workers left."""
     return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def set_aside_in(folder: Path) -> list[Path]:
+    """Return the files that nobody could read."""
+    return sorted(folder.glob(f"*{SET_ASIDE}"))
 
 
 @contextlib.contextmanager

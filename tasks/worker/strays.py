@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from tasks.worker.attempt import Running, fail, stop
-from tasks.worker.calls import JobTimedOut, Outcome
+from tasks.worker.calls import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ class Strays:
     async def _end(self, running: Running) -> None:
         if running.stopping:
             outcome = await stop(running)
-        elif running.overdue:
-            outcome = await fail(running, JobTimedOut(running.seconds))
+        elif running.offence:
+            outcome = await fail(running, running.offence)
         else:
             outcome = Outcome("handback")
         await self._finish(running, outcome)

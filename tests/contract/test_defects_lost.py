@@ -125,7 +125,7 @@ def test_d03_the_other_scheduler_goes_on_at_once(schedulers: Schedulers) -> None
     is_queued = schedulers.runs_in(1)
     schedulers.processes[0].kill()
     schedulers.processes[0].wait()
-    wait_until(is_queued, 3)
+    wait_until(is_queued, 20)
 
 
 @pytest.mark.integration
@@ -135,7 +135,7 @@ def test_d04_a_scheduler_outlives_an_outage_of_redis(schedulers: Schedulers) -> 
     with pytest.raises(redis.ConnectionError):
         schedulers.runs_in(1)
     schedulers.server.start()
-    wait_until(schedulers.runs_in(1), 5)
+    wait_until(schedulers.runs_in(1))
     assert living.poll() is None
 
 

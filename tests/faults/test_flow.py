@@ -1,10 +1,10 @@
-"""What scenarios make of the journal: delays, starts, retries by second."""
+"""What scenarios make of the journal: delays, starts, a release by second."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.faults.cases.dependency import retries_by_second
+from benchmarks.faults.cases.dependency import by_second, starts_of
 from benchmarks.faults.flow import delays, starts
 from benchmarks.faults.journal import END, START, Journal, Line
 
@@ -24,12 +24,18 @@ def test_starts_are_counted_for_the_jobs_that_were_asked_about() -> None:
     assert starts(found, ["a", "c"]) == {"a": 2, "c": 0}
 
 
-def test_retries_are_counted_by_second_quiet_ones_too() -> None:
+def test_the_release_begins_with_the_first_start_that_did_not_fail() -> None:
     found = made(
         (1.0, START, 1, "a"),
-        (2.1, START, 2, "a"),
-        (2.9, START, 2, "b"),
-        (4.0, START, 3, "a"),
-        (4.5, START, 2, "another task's"),
+        (2.5, START, 2, "a"),
+        (3.0, START, 1, "b"),
+        (3.5, END, 2, "a"),
+        (9.0, END, 1, "b"),
+        (1.1, START, 1, "another task's"),
+        (1.2, END, 1, "another task's"),
     )
-    assert retries_by_second(found, {"a", "b"}) == [2, 0, 1]
+    assert starts_of(found, {"a", "b"}) == ([1.0], [2.5, 3.0])
+
+
+def test_it_is_counted_by_second_from_its_beginning_on_quiet_ones_too() -> None:
+    assert by_second([1.9, 2.8, 4.0]) == [2, 0, 1]

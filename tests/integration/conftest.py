@@ -17,13 +17,13 @@ import pytest
 from tasks.broker import keys
 from tasks.broker.client import get_client
 from tasks.conf import PROJECT_ROOT
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE, wait_until
 from tests.ledgers import Ledger, own_ledger
 
 Process = subprocess.Popen[bytes]
 
 #: How long a process may take to come up on a busy machine, in seconds.
-START = 40
+START = PATIENCE
 
 
 class Fleet:
@@ -52,8 +52,12 @@ class Fleet:
         return self.start("manage.py", *words, **environment)
 
     def worker(self, *options: str, name: str = "w1", **environment: str) -> Process:
-        """Start a worker and wait until it has said that it is there."""
-        process = self.manage("worker", "--name", name, *options, **environment)
+        """Start a worker and wait until it has said that it is there.
+
+        Unless told otherwise, it does not let what still runs hold up the test's end.
+        """
+        words = ("worker", "--name", name, "--grace", "1", *options)
+        process = self.manage(*words, **environment)
         wait_until(lambda: get_client().exists(keys.worker(name)), START)
         return process
 

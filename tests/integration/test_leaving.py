@@ -64,7 +64,7 @@ def test_rolling_workers_under_load_loses_and_repeats_nothing(
         ids += push_notes(-number, noted)
         leaving = running.pop(0)
         leaving.send_signal(signal.SIGTERM)
-        assert leaving.wait(15) == 0
+        assert leaving.wait(START) == 0
     wait_until(lambda: all(status(job_id) == "finished" for job_id in ids), START)
     assert Counter(noted.read_text().split()) == Counter(ids)
     told = kinds_of_all()
@@ -132,7 +132,7 @@ def test_a_worker_that_leaves_without_redis_leaves_its_ends_to_the_next(
     proxy.reset()
     go.touch()
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) == 0
+    assert worker.wait(START) == 0
     assert status("ends") == status("runs") == "started"
     assert len(list((folder / "spool").iterdir())) == 1
     fleet.worker("--children", "0", "--concurrency", "0", name="w2")
@@ -158,4 +158,4 @@ def test_a_worker_hears_its_commands_again_after_a_silence(
         client().publish(channel, '{"command": "quiet"}')
         return client().hget(keys.worker("w1"), "ty:quiet")
 
-    wait_until(is_quiet_when_told, 30)
+    wait_until(is_quiet_when_told)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,19 @@ def test_a_job_that_kills_its_worker_does_so_twice_and_never_again(
 def test_a_coroutine_that_does_so_is_no_better(fleet: Fleet) -> None:
     push_poison("poison", "kill_self_async", kind="async")
     assert run_to_end(fleet, "poison") == 2
+    assert state_of("poison") == "quarantined"
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_module_that_kills_whoever_imports_it_kills_two_workers(
+    make_fleet: Callable[..., Fleet], fleet: Fleet, size: int
+) -> None:
+    """Large arguments are read in a thread, which might import it as well."""
+    admitted = {"TASKYARD_RQ_MODULES": "tests.deadly"}
+    deadly = make_fleet(**{**fleet.environment, **admitted})
+    kwargs = {"a": secrets.token_hex(size)}
+    push_job("poison", task="", path="tests.deadly.never", kwargs=kwargs)
+    assert run_to_end(deadly, "poison") == 2
     assert state_of("poison") == "quarantined"
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def submit(up: Up, path: Path) -> None:
 
 
 def test_a_dead_worker_s_job_starts_elsewhere_at_once(up: Up, tmp_path: Path) -> None:
-    """Its lease would have ended after 15 seconds."""
+    """It is taken back by who saw the death, not by a sweep when its lease has ended."""
     up.wait_until_said("Stop it with Ctrl-C.")
     go = tmp_path / "go"
     submit(up, go)
@@ -57,9 +56,7 @@ def test_a_dead_worker_s_job_starts_elsewhere_at_once(up: Up, tmp_path: Path) ->
     first = wait_until(holder, PATIENCE)
     pid = int(client.hget(keys.worker(first.decode()), "pid") or 0)
     os.kill(pid, signal.SIGKILL)
-    killed_at = time.monotonic()
     wait_until(lambda: holder() not in (None, first), PATIENCE)
-    assert time.monotonic() - killed_at < 8
     query = "SELECT worker, noticed_by FROM tasks_recovery"
     assert up.ledger.rows(query) == [(first.decode(), "supervisor")]
     go.touch()

@@ -88,7 +88,7 @@ def test_a_worker_that_is_told_to_end_hands_its_jobs_back(
     push_waiter("async", folder / "never", WAIT_FOR_ASYNC)
     wait_until(lambda: is_at("sync", "started") and is_at("async", "started"), START)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(15) == 0
+    assert worker.wait(START) == 0
     assert sorted(waiting()) == ["async", "sync"]
     assert kinds("sync")[-1] == kinds("async")[-1] == "handedback"
     assert client().hget(keys.job("sync"), "ty:attempts") == b"0"
@@ -99,12 +99,12 @@ def test_a_worker_that_is_told_to_end_lets_its_jobs_end(
     fleet: Fleet, folder: Path
 ) -> None:
     go = folder / "go"
-    worker = fleet.worker("--children", "1", "--grace", "30")
+    worker = fleet.worker("--children", "1", "--grace", "300")
     push_waiter("a", go)
     wait_until(lambda: is_at("a", "started"), START)
     worker.send_signal(signal.SIGTERM)
     go.touch()
-    assert worker.wait(15) == 0
+    assert worker.wait(START) == 0
     assert is_at("a", "finished")
 
 
@@ -125,11 +125,11 @@ def test_ctrl_c_reaches_the_whole_group_and_the_worker_decides(
     fleet: Fleet, folder: Path
 ) -> None:
     go = folder / "go"
-    worker = fleet.worker("--children", "1", "--grace", "30")
+    worker = fleet.worker("--children", "1", "--grace", "300")
     push_waiter("a", go)
     wait_until(lambda: is_at("a", "started"), START)
     for pid in (*children_of(worker.pid), worker.pid):
         os.kill(pid, signal.SIGINT)
     go.touch()
-    assert worker.wait(15) == 0
+    assert worker.wait(START) == 0
     assert is_at("a", "finished")

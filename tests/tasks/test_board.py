@@ -3,11 +3,12 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.utils.translation import get_language, override
 
 from tasks import board
 from tasks.board import BoardReader
 from tasks.broker.snapshot import Snapshot
-from tasks.errors import BrokerUnavailable
+from tasks.errors import BrokerSilent, BrokerUnavailable
 from tests.snapshots import make_snapshot
 
 
@@ -48,6 +49,18 @@ def test_an_outage_keeps_the_last_figures(readings: list[object]) -> None:
     assert first.outage.reason == "Connection refused"
     assert second.outage is not None
     assert second.outage.since == first.outage.since
+
+
+def test_a_redis_that_gives_no_answer_is_told_of_in_the_reader_s_words(
+    readings: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "_", lambda text: f"{get_language()}: {text}")
+    readings += [BrokerSilent()]
+    outage = BoardReader().read().outage
+    assert outage
+    for language in ("en", "zh-hans"):
+        with override(language):
+            assert outage.reason == f"{language}: no answer in time"
 
 
 def test_an_outage_ends(readings: list[object]) -> None:

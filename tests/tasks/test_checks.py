@@ -14,17 +14,20 @@ from tasks import __version__
 from tasks.broker.inspection import RQ_VERSION
 from tasks.broker.snapshot import QueueDepth, RedisHealth, Snapshot, WorkerInfo
 from tasks.checks import (
+    UNREADABLE_SHOWN,
     Finding,
     Level,
     check_data_folder,
     check_database,
     check_pages,
     check_settings,
+    check_spool,
     examine_processes,
     warn_about_data_folder,
 )
 from tasks.conf import get_config
 from tasks.supervisor.folder import PAGES_NAME, noted
+from tasks.worker.spool import Spooled, folder_of, set_aside, spooling
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -228,3 +231,23 @@ class TestDataFolder:
     def test_no_folder_is_no_fault(self, folder: Path) -> None:
         folder.rmdir()
         assert list(check_data_folder()) == []
+        assert list(check_spool()) == []
+
+    def test_ends_that_redis_was_not_told_of_are_named(self, folder: Path) -> None:
+        for worker in ("w1", "w2"):
+            with spooling(folder_of(folder), Spooled(worker, "vm-3", ())):
+                pass
+        (found,) = check_spool()
+        assert found.level == Level.WARNING
+        assert found.text.startswith(f"2 files in {folder_of(folder)} hold ends")
+
+    def test_a_file_of_ends_that_nobody_can_read_is_named(self, folder: Path) -> None:
+        folder_of(folder).mkdir()
+        for number in range(UNREADABLE_SHOWN + 1):
+            path = folder_of(folder) / f"w{number}.jsonl"
+            path.write_text("garbage")
+            set_aside(path)
+        found = list(check_spool())
+        assert {one.check for one in found} == {"spool-unreadable"}
+        assert len(found) == UNREADABLE_SHOWN
+        assert f"{folder_of(folder)}/w0.jsonl.unreadable" in found[0].text

@@ -69,6 +69,11 @@ def test_the_file_is_read_and_the_environment_wins(
         ),
         ("TASKYARD_LANGUAGE", "de", "TASKYARD_LANGUAGE: must be one of en, zh-hans"),
         ("TASKYARD_SHELL", "perhaps", "TASKYARD_SHELL: must be true or false"),
+        (
+            "TASKYARD_RECOVERY_DAYS",
+            "0",
+            "TASKYARD_RECOVERY_DAYS: must be at least 1",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(

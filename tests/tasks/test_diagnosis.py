@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from tasks.broker.breakers import Holder
 from tasks.broker.snapshot import RedisHealth, Snapshot, WorkerInfo
 from tasks.diagnosis import Reason, explain_waiting
 from tasks.job_details import Relative
@@ -163,3 +164,16 @@ def test_a_queue_whose_workers_are_all_quiet_says_so() -> None:
     assert "was told to be quiet" in reason.sentence
     assert reason.is_bad
     assert "A worker is free" in explain(job, make_snapshot(quiet, awake)).sentence
+
+
+@pytest.mark.parametrize(("apart", "holds"), [(0.001, True), (5, False)])
+def test_a_breaker_holds_a_job_back_until_that_moment_only(
+    apart: float, holds: bool
+) -> None:
+    due = NOW + timedelta(seconds=30)
+    job = create_job(state=State.SCHEDULED, due_at=due, task="mail")
+    holder = Holder("w1", due + timedelta(seconds=apart))
+    reason = explain_waiting(job, [], make_snapshot(liveness=SCHEDULER), NOW, holder)
+    assert reason
+    words = "held back by the circuit breaker of task mail on worker w1 until"
+    assert (words in reason.sentence) == holds

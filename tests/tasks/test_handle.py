@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tasks import stored_words
 from tasks.broker import push as broker_push
 from tasks.conf import NO_LEDGER
 from tasks.errors import (
@@ -168,6 +169,25 @@ def test_a_job_that_failed_raises_with_its_reason() -> None:
     with pytest.raises(JobFailed) as caught:
         handle.result(1)
     assert str(caught.value) == f"Job {handle.id} is failed: ValueError: no luck"
+
+
+@pytest.mark.usefixtures("foreign_reader")
+def test_why_a_job_ended_is_told_in_the_readers_language() -> None:
+    handle = submit(add, [1])
+    run_next("stop", traceback=stored_words.STOPPED)
+    with pytest.raises(JobFailed, match=f"stopped: « {stored_words.STOPPED} »"):
+        handle.result()
+
+
+@pytest.mark.usefixtures("foreign_reader")
+def test_so_it_is_once_redis_has_forgotten_the_job() -> None:
+    handle = submit(add, [1])
+    facts = {"error": "Stopped", "message": stored_words.STOPPED}
+    run_next("stop", facts=facts)
+    record_all()
+    client().flushdb()
+    with pytest.raises(JobFailed, match=f"stopped: « {stored_words.STOPPED} »"):
+        handle.result()
 
 
 def test_a_result_that_the_ledger_cut_is_not_returned_in_part() -> None:

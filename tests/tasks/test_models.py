@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from tasks.models import ApiToken, Dependency, Job, Pause
@@ -103,6 +103,17 @@ def test_the_use_of_a_token_is_noted_now_and_then() -> None:
     ApiToken.objects.update(last_used_at=first - USE_NOTED_EVERY * 2)
     ApiToken.authenticate(text)
     assert ApiToken.objects.get().last_used_at >= first
+
+
+def test_a_token_is_known_though_its_use_cannot_be_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OperationalError("database is locked")
+
+    text = ApiToken.issue("ci")
+    monkeypatch.setattr(ApiToken, "save", refuse)
+    assert ApiToken.authenticate(text)
 
 
 def test_a_queue_has_one_open_pause() -> None:

@@ -4,9 +4,10 @@ import getpass
 
 import pytest
 
+from tasks import policy
 from tasks.errors import PermissionMissing
 from tasks.models import Job
-from tasks.policy import CODE, PERMISSIONS, Actor, cli_actor
+from tasks.policy import CODE, LABELS, PERMISSIONS, Actor, cli_actor
 
 
 @pytest.mark.parametrize("verb", sorted(PERMISSIONS))
@@ -16,7 +17,8 @@ def test_each_verb_needs_its_permission(verb: str) -> None:
     others = frozenset(PERMISSIONS.values()) - {needed}
     with pytest.raises(PermissionMissing) as caught:
         Actor("a", "web", others).require(verb)
-    assert str(caught.value) == f"This needs the permission {needed}."
+    said = f"This needs the permission “{LABELS[needed]}” ({needed})."
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize("verb", sorted(PERMISSIONS))
@@ -33,3 +35,17 @@ def test_every_permission_exists_in_the_models() -> None:
     own = {f"tasks.{code}" for code, _name in Job._meta.permissions}
     default = {f"tasks.{verb}_job" for verb in Job._meta.default_permissions}
     assert set(PERMISSIONS.values()) <= own | default
+
+
+def test_what_an_operator_may_do_is_called_the_same_everywhere() -> None:
+    for code, name in Job._meta.permissions:
+        assert LABELS[f"tasks.{code}"] == name
+    assert set(LABELS) == set(PERMISSIONS.values())
+
+
+def test_a_missing_permission_is_named_in_the_readers_language(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(policy, "_", lambda label: f"« {label} »")
+    with pytest.raises(PermissionMissing, match="“« Can operate jobs"):
+        Actor("a", "web", frozenset()).require("quiet")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from tasks.broker import keys
-from tasks.models import Job
+from tasks.epoch import read_epoch, take_turn
+from tasks.models import Epoch, Job
 from tasks.submission import submit
-from tests.comparing import agree, compare, ledger, steps
+from tests.comparing import agree, compare, ledger, restart, steps
 from tests.engine import claim, client, events, record_all, run_next, status, waiting
 from tests.sample import add
 
@@ -71,3 +75,23 @@ def test_two_schedulers_that_compare_at_once_do_it_once() -> None:
     assert sorted(waiting()) == sorted([first, second])
     for job_id in (first, second):
         assert ledger(job_id).state == "queued"
+
+
+def test_a_turn_that_a_wrong_clock_took_for_an_hour_does_not_last() -> None:
+    agree()
+    now = timezone.now()
+    assert take_turn(now + timedelta(hours=1), hurries=True)
+    assert take_turn(now, hurries=False)
+    assert not take_turn(now, hurries=False)
+
+
+def test_a_doubt_is_dated_by_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler that ends it may have another clock than the one that noted it."""
+    agree()
+    restart()
+    wrong = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: wrong)
+    read_epoch()
+    told = Epoch.objects.get().doubted_at
+    assert told is not None
+    assert told < wrong - timedelta(minutes=50)

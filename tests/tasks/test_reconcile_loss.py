@@ -7,14 +7,27 @@ from itertools import pairwise
 import pytest
 from django.utils import timezone
 
-from tasks import reconcile
+from tasks import actions, reconcile
 from tasks.broker import keys
 from tasks.models import Attempt, Epoch, Job
+from tasks.policy import Actor
 from tasks.reconcile import Reconciler
 from tasks.registry import FAIL, HOLD, registry
+from tasks.stored_words import RETRY
 from tasks.submission import submit
 from tests.comparing import AT_ONCE, agree, compare, ledger, lose_all, restart
-from tests.engine import claim, client, events, record_all, run_next, status, waiting
+from tests.engine import (
+    claim,
+    client,
+    end_leases,
+    events,
+    move,
+    record_all,
+    run_next,
+    status,
+    take_back,
+    waiting,
+)
 from tests.sample import add, add_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -203,3 +216,70 @@ def iter_that_fails() -> Iterator[None]:
     if events() == []:
         raise ZeroDivisionError
     yield
+
+
+def retries_left(job_id: str) -> int:
+    return int(client().hget(keys.job(job_id), "retries_left") or 0)
+
+
+def fail_next(error: str = "ValueError") -> None:
+    run_next("fail", retry_after=0, facts={"error": error})
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_restored_job_goes_on_with_the_retries_that_it_had_left(runs: bool) -> None:
+    first = submit(add, [1], retries=3).id
+    second = submit(add, [2], retries=3).id
+    fail_next()
+    fail_next()
+    move()
+    fail_next()
+    move()
+    if runs:
+        claim()
+    agree()
+    left = {job_id: retries_left(job_id) for job_id in (first, second)}
+    assert sum(left.values()) == 3
+    lose_all()
+    assert compare() == 2
+    assert {job_id: retries_left(job_id) for job_id in (first, second)} == left
+
+
+def test_what_still_runs_keeps_its_retries_too() -> None:
+    job_id = submit(add, [1], retries=2).id
+    fail_next()
+    move()
+    claim()
+    agree()
+    client().delete(keys.job(job_id))
+    assert compare() == 1
+    assert (status(job_id), retries_left(job_id)) == ("started", 1)
+
+
+def test_retries_that_came_before_an_operators_do_not_count() -> None:
+    job_id = submit(add, [1], retries=1).id
+    for _try in range(2):
+        fail_next()
+        move()
+    record_all()
+    actions.retry(Actor("ada", "web"), job_id)
+    agree()
+    assert retries_left(job_id) == 1
+    lose_all()
+    assert compare() == 1
+    assert retries_left(job_id) == 1
+
+
+def test_what_cost_no_retry_is_not_counted() -> None:
+    job_id = submit(add, [1], retries=1).id
+    run_next("again", retry_after=0, facts={"error": RETRY})
+    move()
+    claim()
+    end_leases()
+    take_back()
+    run_next("handback")
+    agree()
+    assert Attempt.objects.count() == 3
+    lose_all()
+    assert compare() == 1
+    assert retries_left(job_id) == 1

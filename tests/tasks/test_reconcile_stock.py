@@ -10,12 +10,15 @@ from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
 from tasks.broker import keys
+from tasks.broker.reconcile import Mend, Sight, mend
+from tasks.broker.wire import PAYLOAD_LIMIT
 from tasks.models import Job
-from tests.comparing import agree, compare, ledger
+from tests.comparing import agree, compare, ledger, lose_all
 from tests.engine import (
     claim,
     claim_all,
     client,
+    push_job,
     record_all,
     run_next,
     status,
@@ -122,3 +125,48 @@ def test_a_stock_worker_s_job_that_runs_is_started_in_the_ledger() -> None:
     row = ledger(job.id)
     assert (row.state, row.worker) == ("started", "w9")
     assert claim_all().jobs == []
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_what_a_dead_stock_worker_had_and_no_ledger_knows_runs_again(
+    has_begun: bool,
+) -> None:
+    """It died with the job, or between taking it and starting it."""
+    agree()
+    job = queue().enqueue(ADD, 1)
+    client().lpop(keys.queue("default"))
+    if has_begun:
+        client().hset(keys.job(job.id), "status", "started")
+        client().zadd(keys.executions(job.id), {"e1": 1})
+        client().zadd(keys.wip("default"), {f"{job.id}:e1": 1})
+    else:
+        client().rpush(keys.intermediate("default"), job.id)
+    for _look in range(2):  # it is adopted, and then where it should not be
+        assert compare() == 1
+        record_all()
+    if has_begun:
+        client().zadd(keys.lease("default"), {f"{job.id}:e1": 1})
+        take_back()
+    assert waiting() == [job.id]
+    assert client().llen(keys.intermediate("default")) == 0
+
+
+def test_a_job_that_is_in_the_middle_of_a_long_queue_is_not_queued_twice() -> None:
+    """The reading may miss it, where others are canceled meanwhile."""
+    job = queue().enqueue(ADD, 1)
+    others = [str(number) for number in range(1_500)]
+    client().lpush(keys.queue("default"), *others)
+    client().rpush(keys.queue("default"), *others)
+    assert mend([Mend("queue", job.id, Sight("queued"), seq=0)]) == 0
+    assert waiting().count(job.id) == 1
+
+
+def test_one_larger_than_ours_may_be_is_restored_and_so_are_the_others() -> None:
+    job = queue().enqueue(ADD, "x" * PAYLOAD_LIMIT)
+    push_job("a")
+    record_all()
+    compare()
+    agree()
+    lose_all()
+    assert compare() == 2
+    assert sorted(waiting()) == sorted(["a", job.id])

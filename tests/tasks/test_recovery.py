@@ -54,6 +54,17 @@ def test_an_accepted_job_is_pushed_when_redis_is_back(
     assert push_unconfirmed() == 0
 
 
+def test_a_late_push_is_dated_by_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler whose clock is fast must not put off the next try for that long."""
+    submit_without_redis(monkeypatch)
+    wrong = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: wrong)
+    push_unconfirmed()
+    pushed_at = Job.objects.get().pushed_at
+    assert pushed_at is not None
+    assert pushed_at < wrong - timedelta(minutes=50)
+
+
 def test_what_is_pushed_late_is_what_was_submitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from tasks import recovery
 from tasks.broker import keys, upkeep
@@ -138,3 +140,26 @@ def test_it_says_that_it_is_well_and_signs_off() -> None:
     scheduler.stopping.set()
     scheduler.run()
     assert client().hkeys(keys.LIVENESS) == []
+
+
+@pytest.mark.django_db(transaction=True)  # an outage closes the connection
+def test_delayed_jobs_move_while_the_ledger_is_away() -> None:
+    def refuse(*_asked: Any) -> None:
+        raise OperationalError("gone")
+
+    delay("a")
+    make_due("a")
+    with connection.execute_wrapper(refuse):
+        assert Scheduler().step() == 0.5
+    assert waiting() == ["a"]
+
+
+def test_a_chore_that_always_fails_keeps_no_other_from_being_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> int:
+        raise BrokerUnavailable("WRONGTYPE")
+
+    monkeypatch.setattr(recovery, "requeue_lost_jobs", refuse)
+    assert Scheduler().step() == 0.5
+    assert TaskRecord.objects.filter(pk="greet").exists()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -13,8 +14,10 @@ from tasks.broker.inspection import ServerFacts, read_server_facts
 from tasks.checks import Level
 from tasks.conf import get_config
 from tasks.errors import BrokerUnavailable
-from tasks.server_checks import check_accepted, check_server, examine
+from tasks.models import Epoch
+from tasks.server_checks import check_accepted, check_refill, check_server, examine
 from tasks.states import State
+from tasks.worker.spool import Spooled, folder_of, spooling
 from tests.factories import create_job
 from tests.tasks.test_checks import troubles
 
@@ -220,3 +223,25 @@ class TestAccepted:
             Level.WARNING,
             "1 accepted job waits for room in Redis, or for the scheduler.",
         )
+
+
+@pytest.mark.django_db
+def test_a_redis_that_is_being_refilled_is_told_of() -> None:
+    epoch = Epoch.objects.create(lost_at=timezone.now())
+    (found,) = check_refill()
+    assert found.level == Level.WARNING
+    assert found.text.startswith("Redis lost data and is being refilled")
+    assert found in list(examine())
+    Epoch.objects.filter(pk=epoch.pk).update(lost_at=None)
+    assert list(check_refill()) == []
+
+
+@pytest.mark.django_db
+def test_ends_on_disk_are_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = get_config().model_copy(update={"taskyard_data": tmp_path})
+    monkeypatch.setattr("tasks.checks.get_config", lambda: config)
+    assert "spool" not in troubles(examine())
+    with spooling(folder_of(tmp_path), Spooled("w1", "vm-3", ())):
+        assert troubles(examine())["spool"] == Level.WARNING

@@ -44,6 +44,23 @@ def test_a_held_job_names_the_worker_and_offers_the_retry() -> None:
     assert [attempt.worker for attempt in found.deaths] == ["w1"]
 
 
+def test_a_job_that_failed_with_its_worker_says_by_which_rule() -> None:
+    job = create_job(state=State.FAILED)
+    lose(job, 1)
+    found = explain(job)
+    assert found is not None
+    assert "Worker w1 was lost while it ran this job." in found.sentence
+    assert "on_worker_lost: fail" in found.sentence
+    assert found.verb == "retry"
+
+
+def test_one_that_somebody_marked_as_failed_needs_no_words() -> None:
+    job = create_job(state=State.FAILED)
+    lose(job, 1)
+    Audit.objects.create(actor="mara", via="web", verb="mark_failed", target=job.id)
+    assert explain(job) is None
+
+
 def test_a_quarantined_job_lists_its_deaths_the_last_first() -> None:
     job = create_job(state=State.QUARANTINED)
     lose(job, 3, 2, 1)

@@ -7,7 +7,7 @@ import pytest
 from tasks.errors import ConfigurationError
 from tasks.registry import registry
 from tasks.sizes import parse_size, show_size
-from tasks.task_limits import checked_memory, checked_output
+from tasks.task_limits import checked_breaker, checked_memory, checked_output
 from tests import hogs, sample
 
 
@@ -48,7 +48,7 @@ def test_a_size_is_shown_in_its_largest_unit(size: int, text: str) -> None:
 def test_a_task_keeps_its_limits() -> None:
     assert registry.get("tests.sample.add").memory is None
     assert hogs.hold.task.memory == 200 * 1024**2
-    assert hogs.talk.task.output == 64 * 1024
+    assert hogs.talk.task.output == 16 * 1024**2
 
 
 def test_a_limit_that_is_no_size_names_the_task() -> None:
@@ -63,8 +63,20 @@ def test_a_coroutine_can_have_no_limit_of_memory() -> None:
         checked_memory("resize", sample.add_async, "512M")
 
 
-def test_no_task_may_log_more_than_is_kept() -> None:
-    assert checked_output("resize", "5M") == 5 * 1024**2
+def test_a_limit_of_output_that_is_no_size_is_refused() -> None:
+    assert checked_output("resize", "1G") == 1024**3
     with pytest.raises(ConfigurationError) as caught:
-        checked_output("resize", "6M")
-    assert str(caught.value) == "Task resize: output can be 5 MB at most."
+        checked_output("resize", "6 barrels")
+    expected = "Task resize: output must be bytes, or text such as 512M."
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("failures", [0, -1, True, "20", 2.5])
+def test_a_breaker_is_a_number_of_failures(failures: int) -> None:
+    words = re.escape(f"breaker is {failures!r}, and not a number of failures in a row")
+    with pytest.raises(ConfigurationError, match=words):
+        checked_breaker("mail", failures)
+
+
+def test_a_task_has_no_breaker_unless_it_says_so() -> None:
+    assert (sample.add.task.breaker, sample.lean.task.breaker) == (None, 5)

@@ -6,12 +6,14 @@ import pytest
 from django.utils import timezone
 
 from tasks.concerns import (
+    ClockWrong,
     Concern,
     DataLost,
     EvictionOn,
     JobsHeld,
     JobsQuarantined,
     LogOff,
+    LogStuck,
     LongWait,
     LoopBlocked,
     MemoryShort,
@@ -26,6 +28,7 @@ from tasks.concerns import (
     TwoVersions,
     WorkerLost,
     WorkerQuiet,
+    WorkersGone,
 )
 from tasks.conf import get_config
 from tasks.models import Epoch
@@ -55,12 +58,32 @@ def test_a_worker_that_missed_three_beats_is_lost() -> None:
     assert found.silent_for >= timedelta(seconds=20)
 
 
-def test_a_worker_that_was_lost_is_news_with_what_it_ran() -> None:
+@pytest.mark.parametrize("state", [State.QUEUED, State.STARTED, State.FAILED])
+def test_a_worker_that_was_lost_is_news_while_what_it_ran_needs_somebody(
+    state: State,
+) -> None:
     create_recovery("w2")
-    lose_job(create_job(state=State.FINISHED))
+    for each in (state, State.FINISHED):
+        lose_job(create_job(state=each))
     (found,) = verdict()
     assert isinstance(found, WorkerLost)
-    assert found.loss.states == {"finished": 1}
+    assert found.loss.states == {state.value: 1, "finished": 1}
+
+
+def test_workers_whose_jobs_need_nobody_any_more_are_counted_calmly() -> None:
+    for name, state in (("w2", State.FINISHED), ("w3", State.STOPPED)):
+        create_recovery(name)
+        lose_job(create_job(state=state), name)
+    create_recovery("w4")
+    (found,) = verdict()
+    assert found == WorkersGone(3)
+    assert not found.is_bad
+
+
+def test_what_is_set_aside_is_told_of_once() -> None:
+    create_recovery("w2")
+    lose_job(create_job(state=State.LOST))
+    assert verdict() == [JobsHeld(1), WorkersGone(1)]
 
 
 @pytest.mark.parametrize("fields", [{"minutes": 11}, {"returned": True}])
@@ -107,6 +130,20 @@ def test_a_quiet_worker_is_told_of_calmly() -> None:
 
 def test_redis_without_an_append_only_file() -> None:
     assert verdict(redis=make_redis(aof=False)) == [LogOff()]
+
+
+def test_a_redis_that_cannot_write_its_log() -> None:
+    assert verdict(redis=make_redis(is_log_stuck=True)) == [LogStuck()]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_told"), [(-6.0, True), (7.0, True), (4.0, False)]
+)
+def test_a_host_whose_clock_is_far_off(ahead: float, is_told: bool) -> None:
+    workers = [make_worker(name, clock_ahead=ahead) for name in ("w1", "w2")]
+    apart = timedelta(seconds=abs(ahead))
+    expected = [ClockWrong("vm-3", apart, is_ahead=ahead > 0)] if is_told else []
+    assert verdict(workers=workers) == expected
 
 
 def test_a_blocked_loop_is_a_concern_with_the_job_that_keeps_it() -> None:
@@ -246,4 +283,4 @@ def test_without_redis_the_ledger_still_judges() -> None:
     end_jobs(State.FAILED, 3, error="KeyError")
     create_recovery()
     found = [type(concern) for concern in judge(None, timezone.now())]
-    assert found == [WorkerLost, TaskFailing]
+    assert found == [TaskFailing, WorkersGone]

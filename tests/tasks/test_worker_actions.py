@@ -15,7 +15,16 @@ from tasks.errors import (
 )
 from tasks.models import Audit
 from tasks.policy import PERMISSIONS, Actor
-from tasks.worker_actions import Told, legal_verbs, quiet, stop, wake
+from tasks.worker_actions import (
+    Told,
+    ToldAll,
+    legal_verbs,
+    quiet,
+    quiet_all,
+    stop,
+    wake,
+    wake_all,
+)
 from tests.listening import Hear, listening, register
 from tests.snapshots import make_worker
 
@@ -119,3 +128,35 @@ def test_what_a_worker_would_obey_depends_on_how_it_is() -> None:
 def test_every_verb_has_a_sentence() -> None:
     verbs = {act.__name__ for act in ACTS}
     assert verbs == set(worker_actions.SENTENCES)
+
+
+@pytest.mark.parametrize(
+    ("act", "verb", "sentence"),
+    [
+        (quiet_all, "quiet", "2 workers take no more jobs; those that they run go on."),
+        (wake_all, "wake", "2 workers take jobs."),
+    ],
+)
+def test_all_workers_are_told_by_one_word_and_one_row(
+    act: Callable[[Actor], ToldAll], verb: str, sentence: str
+) -> None:
+    with listening("w1") as first, listening("w2") as second:
+        told = act(MARA)
+        assert [hear()[1] for hear in (first, second)] == [{"command": verb}] * 2
+    assert (told.workers, told.sentence) == (2, sentence)
+    entry = Audit.objects.get()
+    assert (entry.verb, entry.target) == (f"worker.{verb}", "*")
+    assert (entry.actor, entry.via) == ("mara", "web")
+
+
+@pytest.mark.parametrize("act", [quiet_all, wake_all])
+def test_telling_all_needs_the_permission(
+    hear: Hear, act: Callable[[Actor], ToldAll]
+) -> None:
+    with pytest.raises(PermissionMissing):
+        act(Actor("vera", "web", frozenset({PERMISSIONS["view"]})))
+    assert not Audit.objects.exists()
+
+
+def test_nobody_hears_what_all_are_told() -> None:
+    assert "none was told" in quiet_all(MARA).sentence

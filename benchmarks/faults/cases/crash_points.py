@@ -17,7 +17,7 @@ from benchmarks.harness import wait_until
 LOOKS = (16.5, 20.0, 25.0, 30.0, 45.0, 62.0, 75.0)
 
 #: Worlds that wait at a time: each is a database of Redis, and of PostgreSQL.
-AT_ONCE = 120
+AT_ONCE = 200
 
 #: Failed points that are told in words.
 NAMED = 20

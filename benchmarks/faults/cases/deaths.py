@@ -19,8 +19,9 @@ from benchmarks.processes import Process, tree
 from benchmarks.servers import free_port
 from tasks.registry import TaskFunction
 
-#: Workers that run at a time, and jobs whose workers die at once.
-WORKERS, AT_ONCE = 4, 2
+#: Workers that run at a time, those of the short form, and jobs whose workers die at
+#: once.
+WORKERS, FEW_WORKERS, AT_ONCE = 4, 3, 2
 
 #: Seconds from a start to the kill at most: a lease is renewed each 5 s.
 LONGEST_RUN = 5.0
@@ -50,12 +51,13 @@ class Workers:
     """Those that die: started by the harness, or by a `manage.py up`."""
 
     yard: Yard
+    count: int
     up: Program | None = None
 
     def refill(self) -> None:
         """Start others in the place of those that died; `up` does it by itself."""
         if self.up is None:
-            for _number in range(WORKERS - len(self.yard.living("worker"))):
+            for _number in range(self.count - len(self.yard.living("worker"))):
                 self.yard.worker(ready=False)
 
     def trees(self) -> list[list[Process]]:
@@ -75,19 +77,24 @@ def _is_worker(process: Process) -> bool:
 
 @scenario("R01", "kill -9 of a worker and its children while jobs run", takes=420)
 def kill_workers(trial: Trial) -> None:
-    yard, kills = trial.yard, trial.choose(20, 2)
+    yard, kills, count = trial.yard, trial.choose(20, 2), count_workers(trial)
     yard.serve()
-    _tell(trial, "starts elsewhere", 17, kill_in_turn(trial, Workers(yard), kills))
+    workers = Workers(yard, count)
+    _tell(trial, "starts elsewhere", 17, kill_in_turn(trial, workers, kills))
     yard.end()
-    up = Workers(yard, start_up(yard))
+    up = Workers(yard, count, start_up(yard, count))
     what = "starts elsewhere, the death seen by manage.py up"
     _tell(trial, what, 3, kill_in_turn(trial, up, kills))
 
 
-def start_up(yard: Yard) -> Program:
+def count_workers(trial: Trial) -> int:
+    return trial.choose(WORKERS, FEW_WORKERS)
+
+
+def start_up(yard: Yard, workers: int) -> Program:
     """Start everything as one command, on the Redis and the ledger of the yard."""
     words = ("--data", str(yard.data / "up"), "--port", str(free_port()))
-    return yard.manage("up", *words, "--workers", str(WORKERS), "--grace", "2")
+    return yard.manage("up", *words, "--workers", str(workers), "--grace", "2")
 
 
 def _tell(trial: Trial, what: str, asked: float, seconds: Sequence[float]) -> None:
@@ -142,7 +149,8 @@ def kill_hosts(
 def kill_parents(trial: Trial) -> None:
     yard, kills = trial.yard, trial.choose(10, 2)
     yard.serve()
-    workers, survivors, overlaps = Workers(yard), 0, []
+    workers = Workers(yard, count_workers(trial))
+    survivors, overlaps = 0, []
     while len(overlaps) < kills:
         workers.refill()
         # One that hears of nothing, and one with signs of life.

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from benchmarks.faults import jobs, journal
 from benchmarks.faults.catalog import Trial, scenario
 from benchmarks.faults.flow import Flow, ask_for_all_runs, starts
-from benchmarks.faults.yard import Yard
 from tasks.registry import Call
 from tasks.states import State
 
@@ -28,11 +27,11 @@ def roll(trial: Trial) -> None:
     yard = trial.yard
     yard.serve()
     for _number in range(trial.choose(3, 2)):
-        _start_worker(yard)
+        _start_worker(trial)
     with Flow(yard, _call, RATE) as flow:
         for _number in range(trial.choose(30, 1)):
             for worker in yard.living("worker"):
-                _start_worker(yard)
+                _start_worker(trial)
                 worker.end()
     ask_for_all_runs(trial, 60)
     ids = list(flow.asked)
@@ -40,8 +39,9 @@ def roll(trial: Trial) -> None:
     _ask(trial, starts(yard.journal(), ids), lasting)
 
 
-def _start_worker(yard: Yard) -> None:
-    yard.worker("--grace", str(GRACE), "--children", "8")
+def _start_worker(trial: Trial) -> None:
+    children = str(trial.choose(8, 4))
+    trial.yard.worker("--grace", str(GRACE), "--children", children)
 
 
 def _call(number: int) -> Call:

@@ -24,7 +24,7 @@ SLOTS = ("--children", "1", "--concurrency", "1")
 BRIEF = 10.0
 
 #: Seconds: a lease ends within 15, and a sweep comes each 2.
-FROZEN_FOR = (18.0, 26.0)
+FROZEN_FOR, BRIEFLY = (18.0, 26.0), (17.5, 18.5)
 
 #: Seconds after the thaw in which a late run must be gone.
 AFTERLIFE = 5.0
@@ -74,7 +74,7 @@ def freeze_round(
     submitted = yard.submit(_calls(trial, go, len(workers)))
     wait_until(lambda: _started(yard, submitted), "the start of all jobs", PATIENCE)
     freezes = [_freeze(trial, each) for each in trial.dice.sample(workers, frozen)]
-    time.sleep(trial.dice.uniform(*FROZEN_FOR))
+    time.sleep(trial.dice.uniform(*trial.choose(FROZEN_FOR, BRIEFLY)))
     thawed_at = time.monotonic()
     for freeze in freezes:
         freeze.worker.thaw(freeze.processes)

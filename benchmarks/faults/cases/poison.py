@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from benchmarks.faults import jobs, misdeeds
-from benchmarks.faults.cases.deaths import WORKERS, start_up
+from benchmarks.faults.cases.deaths import count_workers, start_up
 from benchmarks.faults.catalog import Trial, scenario
 from benchmarks.faults.flow import Flow, delays, starts
 from benchmarks.faults.invariants import MOST_DEATHS
@@ -28,8 +28,9 @@ RATE, PATIENCE = 50, 300
 )
 def poison(trial: Trial) -> None:
     yard, count = trial.yard, trial.choose(20, 2)
-    start_up(yard)
-    wait_until(lambda: yard.redis.scard(keys.WORKERS) >= WORKERS, "the workers", 60)
+    workers = count_workers(trial)
+    start_up(yard, workers)
+    wait_until(lambda: yard.redis.scard(keys.WORKERS) >= workers, "the workers", 60)
     _tell_delay(trial, "before", _flow(trial, trial.choose(1_000, 50), ()))
     good = trial.choose(5_000, 200)
     places = trial.dice.sample(range(good // 2), count)

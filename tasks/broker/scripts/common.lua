@@ -18,7 +18,8 @@
 --   ty:progress, ty:on_lost (fail or hold: what becomes of it when its worker dies; else
 --   it is queued again), ty:deaths (Unix seconds, by commas, at which its workers died),
 --   ty:died (the execution of the last death), ty:solo (the execution that runs it alone,
---   under a keeper)
+--   under a keeper), ty:held (until when, in Unix seconds, the breaker of its task held it
+--   back last, and on which worker)
 
 local call = redis.call
 local time = call('TIME')
@@ -155,10 +156,11 @@ end
 
 -- Tell a child that `parent` ended in `status`; release it when it waits for no other.
 local function notify(parent, child, status)
-  local allow_failure = field(child, 'allow_dependency_failures') == '1'
+  local is_there = is_job(child)
+  local allow_failure = is_there and field(child, 'allow_dependency_failures') == '1'
   if not ended_well(status, allow_failure) then return end
   if redis.call('SREM', 'rq:job:' .. parent .. ':dependents', child) == 0 then return end
-  if not is_job(child) or field(child, 'status') ~= 'deferred' then return end
+  if not is_there or field(child, 'status') ~= 'deferred' then return end
   local counted = redis.call('HEXISTS', job_key(child), 'ty:open') == 1
   local open = counted and redis.call('HINCRBY', job_key(child), 'ty:open', -1) or 1
   -- A parent that a stock worker ran was not counted down.
@@ -177,6 +179,7 @@ local function release(parent, status, limit)
   local finished = status == 'finished'
   local children = finished and redis.call('SRANDMEMBER', key, limit)
     or redis.call('SMEMBERS', key)
-  for _, child in ipairs(children) do notify(parent, child, status) end
+  -- A child that is garbage must not undo the end of its parent.
+  for _, child in ipairs(children) do pcall(notify, parent, child, status) end
   return finished and redis.call('EXISTS', key) == 1
 end

@@ -1,6 +1,7 @@
 -- Put one job right that is not where it should be, or of which the ledger has not heard,
 -- unless it has changed since it was looked at.
--- Also writes: rq:queues (set of queue keys), taskyard:lease:<queue>, rq:wip:<queue>
+-- Also writes: rq:queues (set of queue keys), rq:queue:<queue>:intermediate (list, what
+--   stock workers took and have not started), taskyard:lease:<queue>, rq:wip:<queue>
 --   (zsets, job:execution -> its end), rq:canceled:<queue> (zset, job -> when),
 --   rq:execution:<job>:<execution> (hash), rq:executions:<job> (zset).
 -- ARGV: verb, id, its status and its ty:seq as they were seen, the ledger's number of its
@@ -10,8 +11,10 @@
 --   the execution), adopt (the ledger has never heard of it), tell (the event's kind).
 -- Returns 1 if that was done else 0.
 
--- How far from either end of the queue an entry is looked for: one that came since.
-local REACH = 1000
+-- How far from either end of the queue an entry is looked for: one that came since, or that
+-- moved while the queue was read. A second entry of ours would be dropped by the claim; a
+-- stock client's job would run twice.
+local REACH, REACH_OF_STOCK = 1000, 20000
 
 -- What the ledger must be told of a job that a stock client enqueued.
 local ROW = {'description', 'created_at', 'enqueued_at', 'data', 'timeout', 'result_ttl',
@@ -20,7 +23,7 @@ local ROW = {'description', 'created_at', 'enqueued_at', 'data', 'timeout', 'res
 local verb, id, status, seen_seq = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local floor, argument = tonumber(ARGV[5]), ARGV[6]
 local key = job_key(id)
-local known = redis.pcall('HMGET', key, 'status', 'ty:seq', 'origin', 'ty:due', 'meta')
+local known = redis.pcall('HMGET', key, 'status', 'ty:seq', 'origin', 'ty:due', 'meta', 'ty:task')
 if known.err or (known[1] or '?') ~= status or (known[2] or '') ~= seen_seq then return 0 end
 local queue = known[3] or 'default'
 local seq = math.max(tonumber(known[2]) or 0, floor)
@@ -38,11 +41,13 @@ end
 local mend = {}
 
 function mend.queue()
-  local list = 'rq:queue:' .. queue
+  local list, reach = 'rq:queue:' .. queue, known[6] and REACH or REACH_OF_STOCK
   for _, way in ipairs({1, -1}) do
-    if call('LPOS', list, id, 'RANK', way, 'MAXLEN', REACH) then return 0 end
+    if call('LPOS', list, id, 'RANK', way, 'MAXLEN', reach) then return 0 end
   end
   call('SADD', 'rq:queues', list)
+  -- A stock worker that died with it: RQ would fail the job for that, whatever became of it.
+  call('LREM', list .. ':intermediate', 0, id)
   call('RPUSH', list, id)
   emit(id, 'released', 'queued', {'queue', queue}, next_seq())
 end

@@ -28,19 +28,27 @@ local ended = call('ZRANGEBYSCORE', 'taskyard:lease:' .. queue, '-inf', until_th
   'LIMIT', 0, tonumber(ARGV[2]))
 local told = {#ended}
 
+-- Since when a worker of that name lives; false where none does.
 local living = setmetatable({}, {__index = function(known, name)
-  local told_at = redis.pcall('HGET', 'rq:worker:' .. name, 'ty:seen')
-  local seen = type(told_at) == 'string' and tonumber(told_at)
-  known[name] = seen and now - seen < BEATS_WITHIN or false
+  local told = redis.pcall('HMGET', 'rq:worker:' .. name, 'ty:seen', 'ty:since')
+  local seen, since = tonumber(told[1] or ''), tonumber(told[2] or '') or 0
+  known[name] = seen and now - seen < BEATS_WITHIN and since or false
   return known[name]
 end})
 
 -- What the job was when its worker was lost.
 local id, key, execution, started, status, worker, attempt, solo, deaths, message
+local forget_after
+
+-- Another process may have taken the name of the dead one.
+local function lives()
+  local since = living[worker]
+  return since and since <= (tonumber(started) or now)
+end
 
 -- Count a death, and say whether it was one too many.
 local function was_last_death()
-  if not quarantines or living[worker] then return false end
+  if not quarantines or lives() then return false end
   deaths[#deaths + 1] = time[1]
   call('HSET', key, 'ty:deaths', table.concat(deaths, ','), 'ty:died', execution)
   local most = solo == execution and QUARANTINE_ALONE_AFTER or QUARANTINE_AFTER
@@ -54,24 +62,21 @@ local function end_as_failed(ttl)
     exc_string, 'worker_name', worker, 'execution_id', execution,
     'execution_started_at', started, 'execution_ended_at', now_text)
   call('ZADD', 'rq:failed:' .. queue, ttl < 0 and '+inf' or now + ttl, id)
-  if ttl >= 0 then
-    call('EXPIRE', 'rq:results:' .. id, ttl)
-    call('EXPIRE', key, ttl)
-  end
   if call('EXISTS', key .. ':dependents') == 1 then call('SADD', 'taskyard:releases', id) end
 end
 
 local ENDS = {fail = 'failed', hold = 'lost'}
 
--- Decide what becomes of a job; returns its state and when it is due.
+-- Decide what becomes of a job; returns its state.
 local function decide(on_lost, ttl)
   local state = ENDS[on_lost]
   if was_last_death() then
     state, message = 'quarantined', message .. ': death ' .. #deaths .. ' within 72 hours'
   end
   if not state then return place(id, queue, true) end
-  end_as_failed(tonumber(ttl or '') or STOCK_FAILURE_TTL)
-  return state, ''
+  forget_after = tonumber(ttl or '') or STOCK_FAILURE_TTL
+  end_as_failed(forget_after)
+  return state
 end
 
 local function lose()
@@ -80,6 +85,7 @@ local function lose()
   if known[1] ~= execution then return end
   status, worker, attempt, solo = known[2] or '', known[3] or '', known[4] or '', known[5]
   deaths, message = deaths_in(known[6]), 'worker ' .. worker .. ' stopped answering'
+  forget_after = -1
   call('HDEL', key, 'ty:exec', 'ty:due')
   local state = status
   if status == 'started' then
@@ -89,6 +95,11 @@ local function lose()
   emit(id, 'lost', state, {'queue', queue, 'exec', execution, 'worker', worker,
     'attempt', attempt, 'started', started, 'error', 'WorkerLost',
     'message', message, 'logged', call('EXISTS', 'taskyard:log:' .. id)})
+  if forget_after >= 0 then
+    -- Last: a ttl of 0 removes it at once.
+    call('EXPIRE', 'rq:results:' .. id, forget_after)
+    call('EXPIRE', key, forget_after)
+  end
 end
 
 for _, member in ipairs(ended) do

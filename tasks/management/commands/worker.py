@@ -12,8 +12,7 @@ from tasks.broker.current import serve_current_job
 from tasks.conf import NO_LEDGER, get_config
 from tasks.options import QUEUE_NAME
 from tasks.registry import DEFAULT_QUEUE, registry
-from tasks.sizes import parse_size, show_size
-from tasks.task_limits import MOST_OUTPUT
+from tasks.sizes import parse_size
 from tasks.worker.children import MEMORY_LIMIT
 from tasks.worker.context import current_job
 from tasks.worker.limits import Limits
@@ -72,8 +71,8 @@ class Command(BaseCommand):
             "--job-output",
             metavar="SIZE",
             type=_size,
-            default=MOST_OUTPUT,
-            help=_("What an attempt may log before its log is cut (5M, the most)."),
+            default=0,
+            help=_("What a job may print and log, e.g. 64M, or is ended (0: any)."),
         )
         parser.add_argument(
             "--spool",
@@ -93,7 +92,7 @@ class Command(BaseCommand):
             grace=_at_least("--grace", options["grace"], 0),
             child_memory=_at_least("--child-memory", options["child_memory"], 1) << 20,
             child_jobs=_at_least("--child-jobs", options["child_jobs"], 0),
-            limits=_limits(options["job_memory"], options["job_output"]),
+            limits=Limits(options["job_memory"], options["job_output"]),
             data=options["spool"] or get_config().taskyard_data,
             name=options["name"],
         )
@@ -125,15 +124,6 @@ def _size(text: str) -> int:
         raise ArgumentTypeError(
             _("%(size)s is no size: give bytes, or text such as 512M.") % {"size": text}
         ) from None
-
-
-def _limits(memory: int, output: int) -> Limits:
-    if output > MOST_OUTPUT:
-        raise CommandError(
-            _("--job-output can be %(most)s at most.")
-            % {"most": show_size(MOST_OUTPUT)}
-        )
-    return Limits(memory, output)
 
 
 def _at_least(option: str, value: float, least: float) -> Any:

@@ -9,7 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from tasks import worker_actions
+from tasks.broker.breakers import OpenBreaker
 from tasks.broker.snapshot import read_snapshot
+from tasks.broker.workers import WorkerInfo
 from tasks.loss_reports import LostWorker
 from tasks.management.terminal import command_errors, short, table, to_json
 from tasks.policy import Actor, cli_actor
@@ -21,6 +23,11 @@ ACTS: dict[str, Callable[[Actor, str], worker_actions.Told]] = {
     "quiet": worker_actions.quiet,
     "wake": worker_actions.wake,
     "stop": worker_actions.stop,
+}
+
+ACTS_ON_ALL: dict[str, Callable[[Actor], worker_actions.ToldAll]] = {
+    "quiet": worker_actions.quiet_all,
+    "wake": worker_actions.wake_all,
 }
 
 HELP = {
@@ -43,14 +50,20 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", metavar="quiet|wake|stop")
         for verb, words in HELP.items():
             act = verbs.add_parser(verb, help=_(words))
-            act.add_argument("name", metavar="NAME")
+            whom = act.add_mutually_exclusive_group(required=True)
+            whom.add_argument("name", metavar="NAME", nargs="?")
+            if verb in ACTS_ON_ALL:
+                whom.add_argument("--all", action="store_true", help=_("tell them all"))
 
     def handle(self, **options: Any) -> None:
         with command_errors():
-            if act := ACTS.get(options["verb"]):
-                self.stdout.write(act(cli_actor(), options["name"]).sentence)
-            else:
+            if options["verb"] is None:
                 self._list(as_json=options["json"])
+            elif options.get("all"):
+                self.stdout.write(ACTS_ON_ALL[options["verb"]](cli_actor()).sentence)
+            else:
+                told = ACTS[options["verb"]](cli_actor(), options["name"])
+                self.stdout.write(told.sentence)
 
     def _list(self, *, as_json: bool) -> None:
         snapshot = read_snapshot()
@@ -76,12 +89,17 @@ def _facts(row: WorkerRow) -> dict[str, Any]:
         "queues": info.queues,
         "state": info.state,
         "quiet_since": info.quiet_since,
+        "breakers": [_breaker_facts(breaker) for breaker in info.breakers],
         "running": info.running,
         "slots": info.concurrency,
         "last_heartbeat": info.last_heartbeat,
         "version": info.version,
         "lost": False,
     }
+
+
+def _breaker_facts(breaker: OpenBreaker) -> dict[str, Any]:
+    return {**vars(breaker), "every": breaker.every.total_seconds()}
 
 
 def _loss_facts(loss: LostWorker) -> dict[str, Any]:
@@ -105,6 +123,9 @@ def _as_tables(roster: Roster, now: datetime) -> Iterator[str]:
     if roster.live:
         heads = ("WORKER", "STATE", "RUNNING", "SLOTS", "BEAT", "VERSION", "QUEUES")
         yield from table(heads, [_cells(row, now) for row in roster.live])
+        yield from (
+            _tell(row.info, one) for row in roster.live for one in row.info.breakers
+        )
     else:
         yield _("No worker is running.")
     if roster.lost:
@@ -113,12 +134,21 @@ def _as_tables(roster: Roster, now: datetime) -> Iterator[str]:
         yield from table(gone, [_loss_cells(loss, now) for loss in roster.lost])
 
 
+def _tell(worker: WorkerInfo, breaker: OpenBreaker) -> str:
+    text = _(
+        "Task %(task)s failed %(failures)s times in a row on worker %(worker)s: its jobs"
+        " wait, one is tried each %(every)s."
+    )
+    words = {"task": breaker.task, "failures": breaker.failures, "worker": worker.name}
+    return text % {**words, "every": short(breaker.every)}
+
+
 def _cells(row: WorkerRow, now: datetime) -> tuple[str, ...]:
     info = row.info
     silent = now - info.last_heartbeat if info.last_heartbeat else None
     return (
         info.name,
-        "quiet" if info.is_quiet else info.state,
+        _state(info),
         f"{info.running:,}",
         f"{info.concurrency:,}",
         short(silent),
@@ -127,6 +157,13 @@ def _cells(row: WorkerRow, now: datetime) -> tuple[str, ...]:
         else f"RQ {info.version}",
         ",".join(info.queues),
     )
+
+
+def _state(info: WorkerInfo) -> str:
+    """Return what RQ calls it, but for coroutines, which RQ does not count."""
+    if info.is_quiet:
+        return "quiet"
+    return "busy" if info.running and info.state == "idle" else info.state
 
 
 def _loss_cells(loss: LostWorker, now: datetime) -> tuple[str, ...]:

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
+from tasks import stored_words
 from tasks.errors import BrokerUnavailable
 from tasks.models import Attempt, Audit, Dependency
 from tasks.states import State
 from tests.dashboard.api.conftest import Api, assert_problem, finished_job
+from tests.factories import create_attempt, create_job
 
 OLD = {"done": 1, "total": 4, "text": "old"}
 
@@ -197,3 +199,17 @@ def test_a_verb_that_the_state_does_not_allow_is_409(api: Api, verb: str) -> Non
 def test_no_verb_applies_to_an_unknown_job(api: Api, verb: str) -> None:
     assert_problem(api.post(f"/jobs/nobody/{verb}"), 404, "job-not-found")
     assert_problem(api.post(f"/jobs/%00/{verb}"), 404, "job-not-found")
+
+
+@pytest.mark.usefixtures("foreign_reader")
+def test_sentences_of_the_ledger_are_told_in_the_callers_language(api: Api) -> None:
+    words = {"error": "Stopped", "message": stored_words.STOPPED}
+    job = create_job(
+        state=State.STOPPED, unreadable=stored_words.PICKLED_ARGUMENTS, **words
+    )
+    create_attempt(job)
+    body = api.get(f"/jobs/{job.id}").json()
+    said = f"« {stored_words.STOPPED} »"
+    assert body["error"] == {"type": "Stopped", "message": said}
+    assert body["attempts"][0]["message"] == said
+    assert body["unreadable"] == f"« {stored_words.PICKLED_ARGUMENTS} »"

@@ -51,6 +51,8 @@ def test_it_lists_every_operation(document: dict[str, Any]) -> None:
         "post /queues/{name}/pause",
         "post /queues/{name}/resume",
         "get /workers",
+        "post /workers/quiet",
+        "post /workers/wake",
         "post /workers/{name}/quiet",
         "post /workers/{name}/wake",
         "post /workers/{name}/stop",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tasks.errors import BrokerUnavailable
+from tasks.errors import BrokerSilent, BrokerUnavailable
 from tests.dashboard.api.conftest import Api, assert_problem
 
 pytestmark = pytest.mark.django_db
@@ -44,9 +44,14 @@ def test_pages_keep_their_own_errors() -> None:
     assert response["Content-Type"].startswith("text/html")
 
 
-def test_redis_that_is_away_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [BrokerUnavailable("connection refused"), BrokerSilent()]
+)
+def test_redis_that_is_away_is_503(
+    error: BrokerUnavailable, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away() -> None:
-        raise BrokerUnavailable("connection refused")
+        raise error
 
     monkeypatch.setattr("dashboard.api.queues.read_snapshot", away)
     assert_problem(api.get("/queues"), 503, "broker-unavailable")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,14 @@ def test_it_lists_who_works(api: Api) -> None:
     assert (worker["queues"], worker["state"]) == (["default"], "busy")
     assert (worker["running"], worker["slots"]) == (2, 4)
     assert datetime.fromisoformat(worker["quiet_since"]).timestamp() == 1700000000
+
+
+def test_it_lists_the_tasks_that_a_worker_holds_back(api: Api) -> None:
+    facts = {"since": 1700000000, "failures": 23, "held": 7, "every": 4}
+    register("w1", **{"ty:breakers": json.dumps({"mail": facts})})
+    (breaker,) = read(api)["workers"][0]["breakers"]
+    since = datetime.fromisoformat(breaker.pop("since")).timestamp()
+    assert {**breaker, "since": since} == {"task": "mail", **facts}
 
 
 def test_it_lists_who_is_lost_and_what_became_of_each_job(api: Api) -> None:
@@ -96,3 +105,16 @@ def test_answers_are_as_documented(api: Api, reader: Api) -> None:
                 assert_true_to(document, path, "post", answer)
     client().srem(keys.WORKERS, keys.worker("w1"))
     assert read(api)["workers"] == []
+
+
+@pytest.mark.parametrize("verb", ["quiet", "wake"])
+def test_all_workers_are_told(api: Api, reader: Api, verb: str) -> None:
+    path = f"/workers/{verb}"
+    assert_problem(reader.post(path), 403, "permission-missing")
+    with listening("w1") as hear:
+        response = api.post(path)
+        assert response.status_code == 200
+        assert response.json() == {"told": verb, "workers": 1}
+        assert hear()[1] == {"command": verb}
+    document = api.get("/openapi.json").json()
+    assert_true_to(document, f"/api/v1/workers/{verb}", "post", response)

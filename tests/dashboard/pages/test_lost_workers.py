@@ -136,15 +136,30 @@ def test_the_overview_says_what_became_of_its_jobs(viewer: Client) -> None:
 
 def test_a_single_job_is_linked_at_once(viewer: Client) -> None:
     create_recovery()
-    job = create_job(state=State.FINISHED)
+    job = create_job(state=State.FAILED)
     lose_job(job)
     assert Soup(viewer.get("/").content).find("a", href=f"/jobs/{job.id}/")
+
+
+def test_the_overview_counts_losses_that_need_nobody_on_one_calm_line(
+    viewer: Client,
+) -> None:
+    for name in ("w2", "w3"):
+        create_recovery(name)
+        lose_job(create_job(state=State.FINISHED), name)
+    (verdict,) = Soup(viewer.get("/").content).find_all(
+        "section", **{"class": "verdict warn-edge"}
+    )
+    (item,) = verdict.find_all("li")
+    assert "2 workers were lost within the last 10 minutes" in words(item)
+    assert item.find("a", href="/workers/")
 
 
 def test_markup_in_names_is_text(viewer: Client) -> None:
     create_recovery(MARKUP, host=MARKUP, queues=[MARKUP])
     job = create_job(state=State.LOST, task=MARKUP, kwargs={"a": MARKUP}, worker=MARKUP)
-    lose_job(job, MARKUP, host=MARKUP, message=MARKUP)
+    for one in (job, create_job(state=State.QUEUED, task=MARKUP)):
+        lose_job(one, MARKUP, host=MARKUP, message=MARKUP)
     for url in ("/", "/workers/", f"/jobs/{job.id}/", f"/jobs/?lost={MARKUP}"):
         content = viewer.get(url).content
         assert b"<img" not in content, url

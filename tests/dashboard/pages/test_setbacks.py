@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from tasks import stored_words
 from tasks.broker.snapshot import Snapshot
 from tasks.models import Job
 from tasks.states import State
@@ -107,3 +108,27 @@ def test_the_overview_leads_to_them(
     )
     assert words in verdict.text
     assert verdict.find("a", href=f"/jobs/?state={kind}")
+
+
+@pytest.mark.usefixtures("foreign_reader")
+def test_what_the_ledger_keeps_of_an_end_is_shown_in_the_readers_language(
+    viewer: Client,
+) -> None:
+    words = "worker w2 stopped answering"
+    lost = create_job(state=State.QUARANTINED, error="WorkerLost", message=words)
+    lose_job(lost)
+    soup = look(viewer, lost)
+    assert f"« {words} »" in banner(soup).text
+    assert soup.find("span", title=f"« {words} »")
+    (section,) = soup.find_all("section", **{"aria-labelledby": "error-title"})
+    assert f"« {words} »" in section.text
+
+
+@pytest.mark.usefixtures("foreign_reader")
+def test_why_arguments_are_not_shown_is_said_in_the_readers_language(
+    viewer: Client,
+) -> None:
+    words = f"« {stored_words.PICKLED_ARGUMENTS} »"
+    job = create_job(unreadable=stored_words.PICKLED_ARGUMENTS)
+    assert f"They cannot be read: {words}" in look(viewer, job).text
+    assert words in Soup(viewer.get("/jobs/").content).text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from urllib.parse import quote
 
 import pytest
@@ -155,3 +156,45 @@ def test_what_cannot_be_told_is_a_warning(operator: Client, verb: str) -> None:
 def test_nobody_is_sent_away_by_a_link(operator: Client, hear: Hear) -> None:
     url = f"/workers/{quote(NAME)}/wake/?next=https://evil.example/"
     assert operator.post(url)["Location"] == "/workers/"
+
+
+@pytest.mark.parametrize(
+    ("verb", "quiet_since", "words"),
+    [("quiet", None, "take no more jobs"), ("wake", timezone.now(), "take jobs")],
+)
+def test_all_are_told_after_a_question(
+    operator: Client,
+    show_snapshot: Show,
+    verb: str,
+    quiet_since: datetime | None,
+    words: str,
+) -> None:
+    workers = [make_worker(name, quiet_since=quiet_since) for name in ("w1", "w2")]
+    show_snapshot(make_snapshot(workers=workers))
+    (link,) = [
+        a for a in look(operator).find_all("a") if "?all=" in a.attrs.get("href", "")
+    ]
+    assert link.attrs["href"] == f"/workers/?all={verb}"
+    form = look(operator, link.attrs["href"]).find("form", id="all")
+    assert form
+    assert form.find("input", name="csrfmiddlewaretoken")
+    with listening("w1") as first, listening("w2") as second:
+        assert f"2 workers {words}" in said(operator, form.attrs["action"])
+        assert [hear()[1] for hear in (first, second)] == [{"command": verb}] * 2
+    assert Audit.objects.get().verb == f"worker.{verb}"
+
+
+def test_one_worker_alone_needs_no_word_to_all(
+    operator: Client, show_snapshot: Show
+) -> None:
+    show_snapshot(make_snapshot(workers=[make_worker("w1")]))
+    assert "Quiet all" not in look(operator).text
+
+
+def test_a_viewer_is_neither_offered_nor_asked_to_tell_all(
+    viewer: Client, show_snapshot: Show
+) -> None:
+    show_snapshot(make_snapshot(workers=[make_worker("w1"), make_worker("w2")]))
+    soup = look(viewer, "/workers/?all=quiet")
+    assert "Quiet all" not in soup.text
+    assert viewer.post("/workers/quiet/").status_code == 403

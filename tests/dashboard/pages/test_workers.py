@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from tasks import board
 from tasks.broker.snapshot import Snapshot
+from tasks.models import Recovery
 from tasks.states import State
 from tests.dashboard.soup import Node, Soup
-from tests.factories import create_job
+from tests.factories import create_job, create_recovery
 from tests.snapshots import make_snapshot, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +52,35 @@ def test_a_busy_worker_links_its_job(viewer: Client, show_snapshot: Show) -> Non
     row = rows(viewer)["a"]
     assert row.find("a", href=f"/jobs/{job.id}/")
     assert "1 / 4" in row.text
+
+
+def test_of_many_jobs_the_row_links_the_one_that_runs_longest(
+    viewer: Client, show_snapshot: Show
+) -> None:
+    """The worker tells of the one that it took last, which may have ended since."""
+    now = timezone.now()
+    slow = create_job(
+        state=State.STARTED, worker="a", created_at=now - timedelta(minutes=9)
+    )
+    create_job(state=State.STARTED, worker="a")
+    ended = create_job(state=State.FINISHED, worker="b")
+    workers = [make_worker(name, current_job_id=ended.id) for name in ("a", "b")]
+    show_snapshot(make_snapshot(workers=workers))
+    found = rows(viewer)
+    assert found["a"].find("a", href=f"/jobs/{slow.id}/")
+    assert not found["b"].find("a", href=f"/jobs/{ended.id}/")
+
+
+def test_a_worker_that_had_been_frozen_gets_no_advice_about_its_code(
+    viewer: Client, show_snapshot: Show
+) -> None:
+    show_snapshot(make_snapshot(workers=[make_worker("a", loop_lag_minute=39.0)]))
+    for ago, advised in ((90, True), (5, False)):
+        returned_at = timezone.now() - timedelta(seconds=ago)
+        Recovery.objects.all().delete()
+        create_recovery("a", returned_at=returned_at)
+        text = viewer.get("/workers/").content.decode()
+        assert ("should be a plain function" in text) == advised
 
 
 def test_the_odd_version_is_marked(viewer: Client, show_snapshot: Show) -> None:

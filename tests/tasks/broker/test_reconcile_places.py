@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import pytest
+
 from tasks.broker import keys
-from tasks.broker.places import PAGE, Places, without_hash
+from tasks.broker import places as places_module
+from tasks.broker.places import PAGE, Places, count_parts, without_hash
 from tests.engine import claim_all, client, push_job
 
 
-def read(*queues: str) -> Places:
-    places = Places()
+def read(*queues: str, part: int = 0, parts: int = 1) -> Places:
+    places = Places(part, parts)
     for _page in places.read(queues or ("default",)):
         pass
     return places
+
+
+def strangers(places: Places, *queues: str) -> list[str]:
+    pages = places.strangers(queues or ("default",))
+    return [job_id for page in pages for job_id in page]
 
 
 def test_everything_that_waits_and_runs_is_found() -> None:
@@ -20,8 +28,7 @@ def test_everything_that_waits_and_runs_is_found() -> None:
     client().zadd(keys.DELAYED, {"delayed": 1})
     client().zadd(keys.scheduled("default"), {"retry": 1})
     places = read()
-    assert places.queued == {"waiting"}
-    assert places.aside == {"child", "delayed", "retry"}
+    assert sorted(strangers(places)) == ["child", "delayed", "retry", "waiting"]
     assert places.held.keys() == {"running"}
 
 
@@ -31,7 +38,8 @@ def test_a_long_queue_is_read_page_by_page() -> None:
     places = Places()
     pauses = sum(1 for _page in places.read(["default"]))
     assert pauses == 2
-    assert places.queued == set(ids)
+    assert len(places.queued) == len(ids)
+    assert all(job_id in places.queued for job_id in ids)
 
 
 def test_what_is_claimed_meanwhile_hides_nothing_else() -> None:
@@ -40,14 +48,15 @@ def test_what_is_claimed_meanwhile_hides_nothing_else() -> None:
     places = Places()
     for _page in places.read(["default"]):
         client().lpop(keys.queue("default"), 100)
-    assert set(ids[300:]) <= places.queued
+    assert all(job_id in places.queued for job_id in ids[300:])
 
 
 def test_a_key_that_is_no_list_is_passed_by() -> None:
     client().set(keys.queue("default"), "nonsense")
     client().set(keys.deferred("default"), "nonsense")
     client().rpush(keys.queue("other"), "a")
-    assert read("default", "other").queued == {"a"}
+    assert strangers(read("default", "other"), "default", "other") == ["a"]
+    assert count_parts(["default", "other"]) == 1
 
 
 def test_whoever_is_asked_for_is_no_stranger() -> None:
@@ -55,7 +64,31 @@ def test_whoever_is_asked_for_is_no_stranger() -> None:
     places = read()
     assert places.take("known", "queued")
     assert not places.take("elsewhere", "queued")
-    assert places.strangers() == ["stranger"]
+    assert strangers(places) == ["stranger"]
+
+
+def test_a_stranger_that_waits_no_longer_is_none_and_a_later_one_neither() -> None:
+    client().rpush(keys.queue("default"), "claimed", "stranger")
+    places = read()
+    client().lpop(keys.queue("default"))
+    client().rpush(keys.queue("default"), "later", "stranger")
+    assert strangers(places) == ["stranger"]
+
+
+def test_very_many_are_read_in_parts_that_miss_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(places_module, "MOST_KEPT", 100)
+    ids = [f"job-{number}" for number in range(250)]
+    client().rpush(keys.queue("default"), *ids[:120])
+    client().zadd(keys.scheduled("default"), dict.fromkeys(ids[120:240], 1))
+    client().zadd(keys.lease("default"), {f"{job_id}:e": 1 for job_id in ids[240:]})
+    parts = count_parts(["default"])
+    assert parts == 3
+    found = [read(part=part, parts=parts) for part in range(parts)]
+    assert all(len(places.queued) + len(places.aside) < 120 for places in found)
+    seen = [one for places in found for one in (*strangers(places), *places.held)]
+    assert sorted(seen) == sorted(ids)
 
 
 def test_jobs_without_a_hash_are_found_among_many() -> None:

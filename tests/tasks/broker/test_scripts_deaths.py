@@ -7,6 +7,8 @@ import pytest
 from tasks.broker import jobs as broker_jobs
 from tasks.broker import keys
 from tasks.broker.attempts import Claimed
+from tasks.broker.entries import registration
+from tasks.broker.scripts import invoke
 from tasks.conf import get_config
 from tests.engine import (
     claim,
@@ -193,3 +195,31 @@ def test_too_many_lost_jobs_hold_up_no_other_queue() -> None:
 def test_a_worker_without_solo_runs_takes_them_as_they_come() -> None:
     lose_all("b")
     assert len(claim_all().jobs) == 2
+
+
+def register(birth: str, worker: str = "w1") -> None:
+    """Write a worker's entry as one does that came up then."""
+    facts = {"birth": birth, "version": "taskyard 0"}
+    invoke(client(), "register", (keys.worker(worker),), registration(facts))
+
+
+def test_deaths_count_where_the_next_worker_has_the_name_of_the_dead_one() -> None:
+    """As under a service manager, which starts it again at once with its `--name`."""
+    register("1st")
+    for birth in ("2nd", "3rd", "4th"):
+        claim()
+        register(birth)
+        end_leases()
+        take_back()
+    assert kinds("a").count("lost") == 3
+    assert events()[-1].state == "quarantined"
+
+
+def test_a_worker_that_beats_on_did_not_die_of_a_job() -> None:
+    register("1st")
+    for _beat in range(3):
+        claim()
+        register("1st")
+        end_leases()
+        take_back()
+    assert (status("a"), deaths()) == ("queued", [])

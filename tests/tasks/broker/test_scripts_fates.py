@@ -97,3 +97,14 @@ def test_the_wish_goes_into_the_hash_only_where_it_is_one() -> None:
     push([Envelope(id=i, on_worker_lost=wish, **call) for i, wish in wishes.items()])
     told = [client().hget(keys.job(job_id), "ty:on_lost") for job_id in wishes]
     assert told == [None, b"hold", b"fail"]
+
+
+def test_a_job_that_is_not_to_be_kept_is_gone_and_its_end_is_told() -> None:
+    push_job("a", on_worker_lost="fail")
+    client().hset(keys.job("a"), "failure_ttl", 0)
+    claim()
+    end_leases()
+    take_back()
+    assert not client().exists(keys.job("a"))
+    told = events()[-1]
+    assert (told.kind, told.state, told.seq) == ("lost", "failed", 3)

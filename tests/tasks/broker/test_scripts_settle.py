@@ -224,3 +224,14 @@ def test_the_end_says_whether_the_job_logged() -> None:
     job = claim()
     settle(job, facts={"logged": 1})
     assert events()[-1]["logged"] == "1"
+
+
+@pytest.mark.parametrize("broken", [keys.job("c"), keys.queue("mail")])
+def test_a_child_that_is_garbage_does_not_undo_its_parent_s_end(broken: str) -> None:
+    push_job("a")
+    push_job("c", depends_on=["a"], queue="mail")
+    client().delete(broken)
+    client().set(broken, "garbage")
+    assert settle(claim()) == "finished"
+    assert kinds("a") == ["pushed", "started", "finished"]
+    assert status("a") == "finished"

@@ -20,7 +20,7 @@ from tasks.builtin import _postgres, _sqlite, database
 from tasks.builtin.database import backup_database
 from tasks.errors import TaskFailed
 from tasks.worker.context import JobContext, enter_job
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE, wait_until
 from tests.postgres import Cluster, find_program, require_postgres
 from tests.tasks.builtin.conftest import Configure
 from tests.tasks.builtin.memory import growth_in_mb
@@ -55,7 +55,7 @@ def make_database(path: Path, *, journal: str = "wal", rows: int = 2_000) -> Pat
 
 
 def query(path: Path | str, command: str) -> Any:
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
         return connection.execute(command).fetchone()[0]
 
 

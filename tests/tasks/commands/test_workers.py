@@ -22,7 +22,7 @@ def run(*arguments: str) -> str:
 
 
 def test_it_lists_who_works_and_who_is_lost() -> None:
-    register("w1", **{"ty:running": 2, "state": "busy"})
+    register("w1", **{"ty:running": 2, "state": "idle"})
     register("w2", **{"ty:quiet": 1700000000})
     register("w3", version="2.12.0\x1b[2J")
     create_recovery("w9", noticed_by="supervisor")
@@ -39,6 +39,17 @@ def test_it_lists_who_works_and_who_is_lost() -> None:
     assert (empty, lost_heads.split()[0]) == ("", "LOST")
     assert "16 s later (supervisor)" in lost
     assert lost.endswith("1 queued, 1 finished")
+
+
+def test_it_says_which_tasks_a_worker_holds_back() -> None:
+    facts = {"since": 1700000000, "failures": 23, "held": 7, "every": 32}
+    register("w1", **{"ty:breakers": json.dumps({"mail": facts})})
+    assert run().splitlines()[-1] == (
+        "Task mail failed 23 times in a row on worker w1: its jobs wait, one is tried"
+        " each 32 s."
+    )
+    (breaker,) = json.loads(run("--json"))["breakers"]
+    assert (breaker["task"], breaker["failures"], breaker["every"]) == ("mail", 23, 32)
 
 
 def test_a_silent_one_that_nobody_took_over() -> None:
@@ -82,3 +93,19 @@ def test_an_unknown_worker_is_wrong_input_a_deaf_one_is_not() -> None:
             run("quiet", name)
         codes.append(caught.value.returncode)
     assert codes == [2, 1]
+
+
+@pytest.mark.parametrize("verb", ["quiet", "wake"])
+def test_it_tells_them_all(verb: str) -> None:
+    with listening("w1") as hear:
+        assert run(verb, "--all").startswith("1 worker takes ")
+        assert hear()[1] == {"command": verb}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("quiet",), ("quiet", "w1", "--all"), ("stop", "--all")]
+)
+def test_it_asks_whom_to_tell(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        run(*arguments)
+    assert not Audit.objects.exists()

@@ -96,17 +96,22 @@ def test_it_starts_again_after_a_death(
     assert "web       | was ended by SIGKILL; starts again in 0.01 s\n" in said
 
 
-def test_its_end_is_told_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_module, "restart_delay", lambda deaths: 60)
-    ended: list[int] = []
+def test_its_end_is_told_by_the_name_of_its_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which the process knows, and no other does."""
+    monkeypatch.setattr(child_module, "restart_delay", lambda deaths: 0.01)
+    code = "import os; print('start', os.environ['TASKYARD_START'], flush=True)"
+    ended: list[str] = []
 
     async def act(child: Child, screen: Screen) -> None:
-        first = child.pid
-        assert first
-        os.kill(first, signal.SIGKILL)
-        await until(lambda: ended == [first])
+        await until(lambda: len(ended) >= 2)
 
-    watch(program("web", STUBBORN, ended=ended.append), act)
+    said = watch(program("web", code, ended=ended.append), act)
+    assert len(set(ended)) == len(ended)
+    assert [line.split()[-1] for line in said.splitlines() if "start " in line][
+        :2
+    ] == ended[:2]
 
 
 def test_a_restart_does_not_wait_for_who_cannot_be_told(
@@ -114,7 +119,7 @@ def test_a_restart_does_not_wait_for_who_cannot_be_told(
 ) -> None:
     monkeypatch.setattr(child_module, "restart_delay", lambda deaths: 0.01)
 
-    def refuse(_pid: int) -> None:
+    def refuse(_start: str) -> None:
         raise ConnectionError("Redis is away")
 
     async def act(child: Child, screen: Screen) -> None:
@@ -125,7 +130,7 @@ def test_a_restart_does_not_wait_for_who_cannot_be_told(
 
 
 def test_one_that_is_asked_to_stop_dies_no_death(tmp_path: Path) -> None:
-    ended: list[int] = []
+    ended: list[str] = []
 
     async def act(child: Child, screen: Screen) -> None:
         await until(lambda: screen.has("ready"))

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tasks.worker.loop import Worker
+from tests.conftest import PATIENCE
 
 #: A test's own part: it gets the worker, and the worker ends when it returns.
 Script = Callable[[Worker], Awaitable[Any]]
 
 
-async def until(predicate: Callable[[], object], timeout: float = 20) -> None:
+async def until(predicate: Callable[[], object], timeout: float = PATIENCE) -> None:
     """Let the loop run until `predicate` answers true."""
     async with asyncio.timeout(timeout):
         while not predicate():

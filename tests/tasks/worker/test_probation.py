@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.worker import probation
-from tasks.worker.probation import Probation
+from tasks.worker.probation import NONE, TRIAL, Probation
 from tests.tasks.worker.claimed import claimed_job
 
 LOST = claimed_job(deaths="1")
@@ -67,3 +67,17 @@ def test_where_it_is_off_lost_jobs_are_like_others(clock: list[float]) -> None:
     made = Probation(RUNNING, bool, is_on=False)
     watch(made, LOST)
     assert (made.most, clock[0]) == (0, 100)
+
+
+def test_a_long_trial_does_not_hold_up_other_lost_jobs(clock: list[float]) -> None:
+    trying = [True]
+    made = Probation({}, lambda: trying[0], is_on=True)
+    assert made.most == NONE
+    clock[0] += TRIAL - 1
+    assert made.most == NONE
+    clock[0] += 2
+    assert made.most == 1
+    trying[0] = False
+    assert made.most == 1
+    trying[0] = True
+    assert made.most == NONE
