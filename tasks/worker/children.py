@@ -108,13 +108,20 @@ class ChildPool:
             self._note_groups()
 
     def warm_up(self) -> None:
-        """Start a child where none is idle and the pool is not full."""
-        known = len(self._children) + len(self._starting)
-        idle = any(not child.errands for child in self._children)
-        if not self._closed and self.size > known and not (idle or self._starting):
+        """Start a child where none is idle and the pool is not full; the first two at once.
+
+        A worker that has just begun, maybe in the place of a dead one, is soon whole.
+        """
+        at_once = 1 if self._children else 2
+        while self._wants_child() and len(self._starting) < at_once:
             task = asyncio.create_task(self._start())
             self._starting.add(task)
             task.add_done_callback(self._note_start)
+
+    def _wants_child(self) -> bool:
+        known = len(self._children) + len(self._starting)
+        idle = any(not child.errands for child in self._children)
+        return not self._closed and self.size > known and not idle
 
     async def _start(self) -> None:
         child = ChildProcess(self._child_changed, self._child_gone)

@@ -90,6 +90,18 @@ def test_a_child_runs_one_job_after_the_other() -> None:
     assert (fourth.verb, fourth.error) == ("fail", "SystemExit")
 
 
+def test_the_first_two_children_start_side_by_side() -> None:
+    async def begin() -> int:
+        pool = ChildPool(4, changed=lambda: None)
+        pool.warm_up()
+        try:
+            return len(pool._starting)
+        finally:
+            await pool.close()
+
+    assert asyncio.run(begin()) == 2
+
+
 def test_a_child_that_dies_is_the_failure_of_its_own_job() -> None:
     crashed, after = run(Ordered("crash"), Ordered("add", a=1))
     assert (crashed.verb, crashed.error) == ("fail", "ProcessDied")
