@@ -48,9 +48,9 @@ FEWEST_CLAIMED, MOST_CLAIMED = 4, 40
 #: Seconds between looks while Redis is away or work is suspended.
 PAUSE = 0.5
 
-#: Seconds between two looks at whether a pause is over, and for new jobs while those in
-#: line may not be taken, since a suspect runs alone.
-PAUSE_CHECK, TRIAL_CHECK = 1.0, 0.05
+#: Seconds between two looks at whether a queue can be claimed from again, and for new
+#: jobs while those in line may not be taken, since a suspect runs alone.
+CLOSED_CHECK, TRIAL_CHECK = 1.0, 0.05
 
 #: Seconds that running jobs get to end when the worker is told to.
 DEFAULT_GRACE = 10.0
@@ -212,8 +212,8 @@ class Worker:
         closed = answer.held.keys() | answer.paused
         queues = [queue for queue in self.queues if queue not in closed]
         if not (answer.jobs and queues):
-            # A pause may end by itself, which nobody announces.
-            await self.bell.wait(queues, PAUSE_CHECK if answer.paused else None)
+            # Nobody tells of a pause that ends, nor of a head that another worker took.
+            await self.bell.wait(queues, CLOSED_CHECK if closed else None)
 
     def _slot_came_free(self) -> None:
         if self._stopping.is_set() or any(map(self.crew.free, self._wanted)):

@@ -13,7 +13,7 @@ import pytest
 from tasks.broker.client import get_client
 from tasks.pauses import pause_queue, resume_queue
 from tasks.policy import CODE
-from tasks.worker.loop import PAUSE_CHECK
+from tasks.worker.loop import CLOSED_CHECK
 from tests.conftest import wait_until
 from tests.engine import push_job, status
 from tests.integration.conftest import START, Fleet
@@ -21,10 +21,10 @@ from tests.integration.conftest import START, Fleet
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
 #: Seconds within which a worker acts on what it is told: sooner than it looks by itself.
-AT_ONCE = 0.6 * PAUSE_CHECK
+AT_ONCE = 0.6 * CLOSED_CHECK
 
 #: Seconds within which it notices that a pause is over; no scheduler runs here.
-SOON = PAUSE_CHECK + 1
+SOON = CLOSED_CHECK + 1
 
 #: Seconds for which an idle worker is watched.
 WATCHED = 3

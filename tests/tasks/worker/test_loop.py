@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import pickle
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from tasks.broker import keys
 from tasks.worker.loop import Worker
 from tests.engine import (
+    claim,
     client,
     events,
     kinds,
@@ -90,6 +92,18 @@ def test_a_sync_job_waits_for_a_child_and_coroutines_pass_in_other_queues() -> N
     push_async("async", queue="other")
     run_until(ended("async"), "default", "other")
     assert (status("sync"), waiting()) == ("queued", ["sync"])
+
+
+def test_a_coroutine_starts_when_another_worker_took_the_job_before_it() -> None:
+    push_job("sync")
+    push_async("async")
+
+    async def script(worker: Worker) -> None:
+        await until(lambda: worker._wanted)
+        await asyncio.to_thread(claim, worker="w2")
+        await until(ended("async"))
+
+    run_worker(script)
 
 
 def test_earlier_queues_are_served_first() -> None:
