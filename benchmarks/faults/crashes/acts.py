@@ -12,7 +12,7 @@ from benchmarks.faults import jobs, journal
 from benchmarks.faults.crashes import aftermath
 from benchmarks.faults.crashes.aftermath import Worker
 from benchmarks.faults.crashes.scenes import (
-    PID,
+    START,
     WORKER,
     have_claimed,
     have_damaged,
@@ -177,9 +177,7 @@ ACTS = {
     ),
     "refill": Act(aftermath.compare, have_forgotten, forgetful=True),
     "reconcile": Act(aftermath.compare, have_damaged, forgetful=True),
-    "report a death": Act(
-        lambda _given: recovery.report_death("host", PID), have_registered
-    ),
+    "report a death": Act(lambda _given: recovery.report_death(START), have_registered),
     "note lost workers": Act(lambda _given: recovery.note_lost_workers(), have_silent),
     "sweep": Act(lambda _given: recovery.requeue_lost_jobs(), have_lost),
 }

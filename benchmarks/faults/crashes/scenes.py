@@ -21,7 +21,7 @@ from tasks.models import Job
 from tasks.scheduler import Scheduler
 
 #: The worker that acts, or that has died before the act, and the number of its process.
-WORKER, PID = "w-first", 4_000_000
+WORKER, PID, START = "w-first", 4_000_000, "start-first"
 
 
 def push(*ids: str, task: Any = jobs.brief, **options: Any) -> None:
@@ -69,7 +69,7 @@ def have_registered() -> None:
     """Have jobs that a worker runs which told of itself."""
     facts = {"hostname": "host", "pid": PID, "queues": "first,second"}
     with Worker(WORKER) as worker:
-        worker.register({**facts, "version": "taskyard 0"})
+        worker.register({**facts, "version": "taskyard 0", "ty:start": START})
     have_claimed()
 
 

@@ -90,18 +90,6 @@ def test_a_child_runs_one_job_after_the_other() -> None:
     assert (fourth.verb, fourth.error) == ("fail", "SystemExit")
 
 
-def test_the_first_two_children_start_side_by_side() -> None:
-    async def begin() -> int:
-        pool = ChildPool(4, changed=lambda: None)
-        pool.warm_up()
-        try:
-            return len(pool._starting)
-        finally:
-            await pool.close()
-
-    assert asyncio.run(begin()) == 2
-
-
 def test_a_child_that_dies_is_the_failure_of_its_own_job() -> None:
     crashed, after = run(Ordered("crash"), Ordered("add", a=1))
     assert (crashed.verb, crashed.error) == ("fail", "ProcessDied")
@@ -266,28 +254,6 @@ def test_a_child_that_grew_too_large_is_replaced() -> None:
 
     before, after = with_pool(script, memory_limit=1)
     assert before != after
-
-
-def test_a_child_that_cannot_start_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(children, "RESTART_PAUSE", 0.01)
-    start, tries = ChildProcess.start, []
-
-    async def fail_first(self: ChildProcess) -> bool:
-        tries.append(1)
-        if len(tries) == 1:
-            raise OSError("no memory")
-        return await start(self) if len(tries) > 2 else False
-
-    monkeypatch.setattr(ChildProcess, "start", fail_first)
-
-    async def script(pool: ChildPool) -> None:
-        """Wait for the child, which `with_pool` has done."""
-
-    with_pool(script)
-    assert len(tries) == 3
-    assert "a child process could not be started: no memory" in caplog.text
 
 
 def test_closing_ends_every_child() -> None:
