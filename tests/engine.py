@@ -62,9 +62,7 @@ def claim_all(
     executions = [uuid.uuid4().hex for _ in range(most)]
 
     async def ask(engine: Engine) -> ClaimAnswer:
-        return await engine.claim(
-            sync, coroutines, executions, paths, most_lost, holds
-        )
+        return await engine.claim(sync, coroutines, executions, paths, most_lost, holds)
 
     return _with_engine(ask, worker, queues or ("default",))
 
