@@ -40,8 +40,8 @@ def test_a_quiet_worker_finishes_what_runs_and_takes_no_more(tmp_path: Path) -> 
     async def script(worker: Worker) -> None:
         await until(lambda: worker.crew.running)
         worker.quiet()
+        await until(quiet_since)  # a claim may be on its way till then
         push_async("b")
-        await until(quiet_since)
         go.touch()
         await until(lambda: status("a") == "finished")
         await worker.heart.beat()
