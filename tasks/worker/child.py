@@ -1,8 +1,9 @@
 """A child process of a worker: runs sync functions, one at a time, over a socket.
 
-`python -m tasks.worker.child FD TOKENS PARENT`: FD is the socket on which jobs come,
-TOKENS a pipe with a byte for each job that may begin (the worker takes bytes back for
-jobs that are to run elsewhere), PARENT the worker's process id.
+It is forked by the worker's fork server or, where that is not safe, started as `python -m
+tasks.worker.child FD TOKENS PARENT`: FD is the socket on which jobs come, TOKENS a pipe
+with a byte for each job that may begin (the worker takes bytes back for jobs that are to
+run elsewhere), PARENT the id of the process that starts it.
 """
 
 from __future__ import annotations
@@ -51,16 +52,19 @@ KILLED_WITHIN = 5.0
 
 
 def main() -> None:
-    """Serve until the worker closes the socket or dies."""
+    """Load what tasks need, and serve."""
     connection = socket.socket(fileno=int(sys.argv[1]))
-    tokens = int(sys.argv[2])
-    die_with_parent()
-    die_when_memory_ends()
-    if os.getppid() != int(sys.argv[3]):
-        return
+    die_with_parent(int(sys.argv[3]))
     # Ctrl-C at a terminal reaches the whole group: the worker decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _prepare()
+    load()
+    serve(connection, int(sys.argv[2]))
+
+
+def serve(connection: socket.socket, tokens: int) -> None:
+    """Run what comes until the worker closes the socket or dies."""
+    die_when_memory_ends()
+    _speak_for_jobs()
     os.register_at_fork(after_in_child=lambda: _leave_the_worker(connection))
     sender = Sender(connection)
     sender.send({"kind": "ready", "rss": resident_bytes()})
@@ -107,7 +111,8 @@ def _take_token(tokens: int) -> bool:
         return False
 
 
-def _prepare() -> None:
+def load() -> None:
+    """Import the modules of tasks, and Django where it has settings."""
     if "DJANGO_SETTINGS_MODULE" in os.environ:
         import django  # a worker without Django's settings runs plain tasks
 
@@ -116,6 +121,10 @@ def _prepare() -> None:
         from tasks.registry import load_tasks
 
         load_tasks()
+
+
+def _speak_for_jobs() -> None:
+    """Have what a task logs and prints go to its job."""
     capture_logging()
     serve_current_job(current_job)
     sys.stdout = PrintCapture(sys.stdout)  # type: ignore[arg-type]

@@ -6,17 +6,13 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
-import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
-from tasks import stored_words
-from tasks.conf import PROJECT_ROOT
 from tasks.worker import frames
 from tasks.worker.calls import (
     JobTimedOut,
@@ -29,6 +25,7 @@ from tasks.worker.calls import (
 )
 from tasks.worker.deadline import LAST_WORDS
 from tasks.worker.family import excess_of, kill_family, kill_group
+from tasks.worker.programs import Process, death
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +37,9 @@ MEASURE_EVERY = 1.0
 
 #: Seconds that the last words of a child that ended may take to arrive.
 LAST_READ = 0.2
+
+
+Launch = Callable[[int, int], Awaitable[Process]]
 
 
 @dataclass(eq=False, slots=True)
@@ -76,8 +76,8 @@ class ChildProcess(asyncio.Protocol):
     worker can take tokens back: as many of the last errands will not be begun.
     """
 
-    #: What the process runs.
-    module: ClassVar[str] = "tasks.worker.child"
+    #: Starts the process, with the socket and the pipe that it is given.
+    launch: Launch
     #: Told when an errand ended, and when the process is gone, with errands not begun.
     changed: Callable[[ChildProcess], None]
     gone: Callable[[ChildProcess, list[Errand]], None]
@@ -111,12 +111,7 @@ class ChildProcess(asyncio.Protocol):
             undo.callback(ours.close)
             self._transport, _ = await loop.create_connection(lambda: self, sock=ours)
             undo.callback(self._transport.close)
-            self.process = await asyncio.create_subprocess_exec(
-                *_command(self.module, theirs.fileno(), self._take),
-                pass_fds=(theirs.fileno(), self._take),
-                start_new_session=True,
-                env=os.environ | {"PYTHONPATH": _python_path()},
-            )
+            self.process = await self.launch(theirs.fileno(), self._take)
             undo.pop_all()
         # A process that it forked may hold the socket open: the exit is what counts.
         self._ending = asyncio.create_task(self._end())
@@ -276,22 +271,3 @@ class ChildProcess(asyncio.Protocol):
     def _close_pipe(self) -> None:
         os.close(self._take)
         os.close(self._give)
-
-
-def death(code: int) -> str:
-    """Say in words how a process ended."""
-    if code < 0:
-        name = signal.Signals(-code).name
-        return stored_words.ENDED_BY_SIGNAL % {"number": -code, "name": name}
-    return stored_words.ENDED_WITH_CODE % {"code": code}
-
-
-def _command(module: str, connection: int, tokens: int) -> list[str]:
-    # -P: a tasks.py in the working folder must not hide ours.
-    program = [sys.executable, "-P", "-m", module]
-    return [*program, str(connection), str(tokens), str(os.getpid())]
-
-
-def _python_path() -> str:
-    known = os.environ.get("PYTHONPATH")
-    return f"{PROJECT_ROOT}{os.pathsep}{known}" if known else str(PROJECT_ROOT)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tasks.worker.calls import Outcome, ProcessDied, failed, stopped
 from tasks.worker.child_process import ChildProcess, Errand
+from tasks.worker.forking import ForkServer
 from tasks.worker.undertaker import Undertaker
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class ChildPool:
     memory_limit: int = MEMORY_LIMIT
     #: So many jobs later too; 0: never for their number.
     jobs_limit: int = 0
+    _fork_server: ForkServer = field(default_factory=ForkServer)
     _undertaker: Undertaker = field(default_factory=Undertaker)
     _children: list[ChildProcess] = field(default_factory=list)
     #: Children of others, who have them watched over here.
@@ -124,7 +126,9 @@ class ChildPool:
         return not self._closed and self.size > known and not idle
 
     async def _start(self) -> None:
-        child = ChildProcess(self._child_changed, self._child_gone)
+        child = ChildProcess(
+            self._fork_server.launch, self._child_changed, self._child_gone
+        )
         try:
             came_up = await child.start()
         except OSError as error:
@@ -249,4 +253,5 @@ class ChildPool:
         await asyncio.gather(*starting, *self._leaving, return_exceptions=True)
         for child in tuple(self._children):
             await child.close()
+        await self._fork_server.close()
         self._undertaker.close()

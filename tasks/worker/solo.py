@@ -6,19 +6,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import ClassVar
+from functools import partial
 
 from tasks.worker.calls import Outcome, ProcessDied, failed, stopped
 from tasks.worker.child_process import ChildProcess, Errand
 from tasks.worker.children import RESTART_PAUSE, ChildPool
+from tasks.worker.programs import execute
 
 logger = logging.getLogger(__name__)
+
+#: What the process runs.
+KEEPER = "tasks.worker.keeper"
 
 
 class SoloProcess(ChildProcess):
     """A child under a keeper, for one errand."""
-
-    module: ClassVar[str] = "tasks.worker.keeper"
 
     def _outcome(self, errand: Errand, code: int) -> Outcome:
         outcome = super()._outcome(errand, code)
@@ -73,7 +75,11 @@ class SoloRuns:
 
     async def _run(self, errand: Errand) -> None:
         over = asyncio.Event()
-        child = SoloProcess(lambda _child: over.set(), lambda _child, _left: over.set())
+        child = SoloProcess(
+            partial(execute, KEEPER),
+            lambda _child: over.set(),
+            lambda _child, _left: over.set(),
+        )
         try:
             if await self._has_begun(errand, child):
                 await over.wait()

@@ -113,7 +113,7 @@ def test_who_talks_much_is_not_even_heard() -> None:
 
 @pytest.mark.parametrize("task", ["talk", "talk_on_one_line"])
 def test_who_talks_too_much_is_killed(task: str) -> None:
-    talker = hog(task, megabytes=1000)
+    talker = hog(task, megabytes=100)
     talker.request["output"] = 64 * 1024
     killed, after = run(talker, Ordered("add", a=1))
     assert (killed.verb, killed.error) == ("fail", "OutputExceeded")

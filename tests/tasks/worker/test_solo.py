@@ -140,7 +140,7 @@ def test_a_worker_that_ends_hands_a_suspect_back(tmp_path: Path) -> None:
 def test_a_suspect_for_which_no_process_starts_goes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(solo.SoloProcess, "module", "tests.no_such_module")
+    monkeypatch.setattr(solo, "KEEPER", "tests.no_such_module")
     monkeypatch.setattr(solo, "RESTART_PAUSE", 0)
     push_suspect("add")
     run_until(lambda: "handedback" in kinds("a"), children=1)
