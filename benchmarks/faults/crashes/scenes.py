@@ -70,6 +70,8 @@ def have_registered() -> None:
     facts = {"hostname": "host", "pid": PID, "queues": "first,second"}
     with Worker(WORKER) as worker:
         worker.register({**facts, "version": "taskyard 0", "ty:start": START})
+    # Each crash begins with a copy of this, the last of them an hour later.
+    get_client().persist(keys.worker(WORKER))
     have_claimed()
 
 
