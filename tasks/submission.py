@@ -9,7 +9,9 @@ refuses to work), Redis accepts the job and the recorder writes its row.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -28,6 +30,9 @@ from tasks.states import State
 from tasks.text import gettext as _
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between two warnings that jobs are pushed later.
+WARN_EVERY = 10.0
 
 
 def submit(
@@ -203,6 +208,27 @@ def _submit_to_broker(
     return [Handle(envelope.id) for envelope in envelopes]
 
 
+@dataclass
+class Deferred:
+    """Warns of jobs that are pushed later, at once and then every ten seconds."""
+
+    ticks: Callable[[], float] = time.monotonic
+    _count: int = 0
+    _warned_at: float = float("-inf")
+
+    def add(self, count: int, error: BrokerUnavailable) -> None:
+        self._count += count
+        now = self.ticks()
+        if now - self._warned_at < WARN_EVERY:
+            return
+        text = "%s jobs are accepted and will be pushed when Redis answers: %s"
+        logger.warning(text, self._count, error, extra={"action": "push_deferred"})
+        self._count, self._warned_at = 0, now
+
+
+_deferred = Deferred()
+
+
 def _push_after_commit(envelopes: list[Envelope], parents: Mapping[str, str]) -> None:
     from django.db import transaction
 
@@ -213,9 +239,4 @@ def _push(envelopes: list[Envelope], parents: Mapping[str, str]) -> None:
     try:
         broker_push.push(envelopes, parents)
     except BrokerUnavailable as error:
-        logger.warning(
-            "%s jobs are accepted and will be pushed when Redis answers: %s",
-            len(envelopes),
-            error,
-            extra={"action": "push_deferred"},
-        )
+        _deferred.add(len(envelopes), error)
