@@ -8,12 +8,8 @@ refuses to work), Redis accepts the job and the recorder writes its row.
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from tasks.admission import require_room
@@ -21,18 +17,14 @@ from tasks.broker import jobs as broker_jobs
 from tasks.broker import push as broker_push
 from tasks.broker.wire import Envelope
 from tasks.conf import can_use_ledger
-from tasks.errors import BrokerUnavailable, InvalidOption
+from tasks.errors import InvalidOption
 from tasks.handle import Handle as Handle
 from tasks.options import Options
+from tasks.outbox import push_after_commit
 from tasks.policy import CODE, Actor
 from tasks.registry import Call, Task, registry
 from tasks.states import State
 from tasks.text import gettext as _
-
-logger = logging.getLogger(__name__)
-
-#: Seconds between two warnings that jobs are pushed later.
-WARN_EVERY = 10.0
 
 
 def submit(
@@ -72,12 +64,63 @@ def submit_many(
     key = checked.checked_key()
     envelopes = _prepare(calls, checked, actor)
     _refuse_shared_names(envelopes, checked)
-    parents = _parent_states(checked, envelopes)
+    parents = _parent_states(envelopes[0].depends_on if envelopes else ())
     if not envelopes:
         return []
     if not can_use_ledger():
         return _submit_to_broker(envelopes, parents, key)
     return _submit_to_ledger(envelopes, parents, key)
+
+
+def submit_each(
+    calls: Iterable[tuple[Call, Mapping[str, Any]]], *, actor: Actor = CODE
+) -> list[Handle]:
+    """Submit calls, each with options of its own, in one transaction, all or none.
+
+    Options and errors are those of `submit`; idempotency keys are refused. An earlier one
+    may be what a later one depends on.
+    """
+    actor.require("submit")
+    envelopes = [prepare(call, actor=actor, **options) for call, options in calls]
+    require_room(envelopes)
+    hand_in(envelopes)
+    return [Handle(envelope.id) for envelope in envelopes]
+
+
+def prepare(
+    call: Call, *, actor: Actor = CODE, now: datetime | None = None, **options: Any
+) -> Envelope:
+    """Return a job to be handed in; nothing is written, and nobody is asked.
+
+    `now` is when it counts as submitted. Raises InvalidArguments, InvalidOption and
+    PayloadTooLarge.
+    """
+    checked = _options(options)
+    if checked.idempotency_key is not None:
+        raise InvalidOption("idempotency_key", _("can be given with one call only"))
+    return _envelope(call, checked, _shared(call.task, checked, actor), now)
+
+
+def hand_in(envelopes: Sequence[Envelope]) -> None:
+    """Accept prepared jobs in one transaction, all or none; they are pushed after it.
+
+    Raises InvalidOption for an unknown parent or an id that comes twice, and JobExists.
+    """
+    if not envelopes:
+        return
+    own = {envelope.id for envelope in envelopes}
+    if len(own) < len(envelopes):
+        raise InvalidOption("id", _("is given twice"))
+    named = (parent for envelope in envelopes for parent in envelope.depends_on)
+    parents = _parent_states([one for one in dict.fromkeys(named) if one not in own])
+    if not can_use_ledger():
+        broker_push.push(envelopes, parents, with_row=True)
+        return
+    # Deferred: the ledger needs Django, which a worker host may not have set up.
+    from tasks.ledger import accept
+
+    accept(envelopes)
+    push_after_commit(envelopes, parents)
 
 
 def _make_call(task: Any, args: object) -> Call:
@@ -129,8 +172,13 @@ def _shared(task: Task, options: Options, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _envelope(call: Call, options: Options, shared: Mapping[str, Any]) -> Envelope:
-    signature, now = call.task.signature, datetime.now(UTC)
+def _envelope(
+    call: Call,
+    options: Options,
+    shared: Mapping[str, Any],
+    now: datetime | None = None,
+) -> Envelope:
+    signature, now = call.task.signature, now or datetime.now(UTC)
     args, kwargs = signature.split(
         signature.to_json(signature.bind(call.args, call.kwargs))
     )
@@ -153,12 +201,11 @@ def _refuse_shared_names(envelopes: Sequence[Envelope], options: Options) -> Non
                 raise InvalidOption(name, _("can be given with one call only"))
 
 
-def _parent_states(options: Options, envelopes: Sequence[Envelope]) -> dict[str, str]:
+def _parent_states(parents: Sequence[str]) -> dict[str, str]:
     """Return the ledger's (else the broker's) state of each parent.
 
     Raises InvalidOption for one that neither knows.
     """
-    parents = list(envelopes[0].depends_on) if envelopes else []
     if not parents:
         return {}
     states: dict[str, str] = {}
@@ -191,7 +238,7 @@ def _submit_to_ledger(
         earlier = accept(envelopes, key)
     if earlier:
         return [Handle(earlier, created=False)]
-    _push_after_commit(envelopes, parents)
+    push_after_commit(envelopes, parents)
     return [Handle(envelope.id) for envelope in envelopes]
 
 
@@ -206,37 +253,3 @@ def _submit_to_broker(
     require_room(envelopes)
     broker_push.push(envelopes, parents, with_row=True)
     return [Handle(envelope.id) for envelope in envelopes]
-
-
-@dataclass
-class Deferred:
-    """Warns of jobs that are pushed later, at once and then every ten seconds."""
-
-    ticks: Callable[[], float] = time.monotonic
-    _count: int = 0
-    _warned_at: float = float("-inf")
-
-    def add(self, count: int, error: BrokerUnavailable) -> None:
-        self._count += count
-        now = self.ticks()
-        if now - self._warned_at < WARN_EVERY:
-            return
-        text = "%s jobs are accepted and will be pushed when Redis answers: %s"
-        logger.warning(text, self._count, error, extra={"action": "push_deferred"})
-        self._count, self._warned_at = 0, now
-
-
-_deferred = Deferred()
-
-
-def _push_after_commit(envelopes: list[Envelope], parents: Mapping[str, str]) -> None:
-    from django.db import transaction
-
-    transaction.on_commit(partial(_push, envelopes, parents))
-
-
-def _push(envelopes: list[Envelope], parents: Mapping[str, str]) -> None:
-    try:
-        broker_push.push(envelopes, parents)
-    except BrokerUnavailable as error:
-        _deferred.add(len(envelopes), error)

@@ -8,7 +8,6 @@ from django.db import transaction
 from tasks.broker import push as broker_push
 from tasks.conf import NO_LEDGER
 from tasks.errors import (
-    BrokerUnavailable,
     InvalidArguments,
     InvalidOption,
     JobExists,
@@ -18,7 +17,7 @@ from tasks.errors import (
 )
 from tasks.models import Job
 from tasks.policy import Actor
-from tasks.submission import Deferred, Handle, submit, submit_many
+from tasks.submission import Handle, submit, submit_many
 from tests.engine import client, waiting
 from tests.sample import add, greet
 
@@ -199,14 +198,3 @@ def test_many_jobs_cannot_share_a_name(name: str) -> None:
 
 def test_none_is_many_too() -> None:
     assert submit_many([]) == []
-
-
-def test_a_redis_that_is_away_is_told_now_and_then(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    ticks = iter([0.0, 5.0, 9.9, 10.0, 12.0])
-    deferred = Deferred(ticks=lambda: next(ticks))
-    for count in (1, 2, 3, 4, 5):
-        deferred.add(count, BrokerUnavailable("away"))
-    told = [record.message.split(" jobs")[0] for record in caplog.records]
-    assert told == ["1", "9"]
