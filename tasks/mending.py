@@ -188,7 +188,7 @@ def _aside(suspects: Sequence[Suspect]) -> int:
     acts = []
     for one in suspects:
         moment = due.get(one.id) or one.looked_at
-        acts.append(_mend("aside", one, f"{moment.timestamp():.3f}"))
+        acts.append(_mend("aside", one, broker_push.score_of(moment)))
     return broker.mend(acts)
 
 

@@ -16,8 +16,8 @@ from tasks.broker.client import get_client
 from tasks.broker.engine import Engine
 from tasks.broker.events import Event
 from tasks.broker.losses import sweep
+from tasks.broker.moves import Moved, move_due
 from tasks.broker.push import push
-from tasks.broker.upkeep import move_due
 from tasks.broker.wire import Envelope
 from tasks.recorder import record
 
@@ -134,8 +134,8 @@ def make_due(job_id: str, key: str = keys.DELAYED) -> None:
     client().hset(keys.job(job_id), "ty:due", "1")
 
 
-def move(*queues: str) -> tuple[int, float | None]:
-    return move_due(list(queues or ("default",)))
+def move() -> Moved:
+    return move_due(client())
 
 
 def status(job_id: str) -> str:

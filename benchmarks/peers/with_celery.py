@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from celery import Celery
 
@@ -14,3 +16,9 @@ TASKS = {name: app.task(getattr(marks, name), name=name) for name in ("mark", "n
 
 def enqueue(name: str, number: int) -> None:
     TASKS[name].delay(number)
+
+
+def delay(queue: str, numbers: Sequence[int], due: float) -> None:
+    moment = datetime.fromtimestamp(due, UTC)
+    for number in numbers:
+        TASKS["note"].apply_async((number,), queue=queue, eta=moment)

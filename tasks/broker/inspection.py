@@ -13,6 +13,7 @@ from rq.version import VERSION
 
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
+from tasks.broker.periodic import count_periodic
 from tasks.broker.snapshot import product_of
 from tasks.conf import get_config
 
@@ -56,6 +57,8 @@ class ServerFacts:
     #: 0: unknown.
     most_clients: int
     has_stock_scheduler: bool
+    #: Entries of rq-scheduler that come again and again, and are held.
+    periodic: int = 0
 
     @property
     def name(self) -> str:
@@ -92,6 +95,7 @@ def read_server_facts() -> ServerFacts:
         clients=int(info.get("connected_clients", 0)),
         most_clients=int(info.get("maxclients", 0)),
         has_stock_scheduler=has_stock_scheduler,
+        periodic=count_periodic(),
     )
 
 

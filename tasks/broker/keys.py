@@ -17,12 +17,22 @@ DELAYED = "rq:scheduler:scheduled_jobs"
 #: `death` when it ended well.
 STOCK_SCHEDULERS = "rq:scheduler_instance:*"
 
+#: Zset of the names of rq's cron schedulers, scores their last signs of life.
+CRON_SCHEDULERS = "rq:cron_schedulers"
+
+#: The lock without which a stock rqscheduler moves nothing.
+STOCK_LOCK = "rq:scheduler_lock"
+
 # Ours.
 EVENTS = "taskyard:events"
 EVENTS_GROUP = "recorder"
 RELEASES = "taskyard:releases"
 LIVE = "taskyard:live"
 CONTROL = "taskyard:control"
+#: Channel that wakes the schedulers: something is due before they would look.
+SOON = "taskyard:soon"
+#: Zset of the entries in DELAYED that come again and again, and their scores: they are held.
+PERIODIC = "taskyard:periodic"
 #: Hash of scope:target to the second it ends, "" for never; claims read it.
 PAUSES = "taskyard:pauses"
 #: Random text that stands there as long as the data does.
@@ -85,6 +95,16 @@ def deferred(queue_name: str) -> str:
 
 def scheduled(queue_name: str) -> str:
     return f"rq:scheduled:{queue_name}"
+
+
+def cron_scheduler(name: str) -> str:
+    """The hash in which one of rq's cron schedulers tells its jobs."""
+    return f"rq:cron_scheduler:{name}"
+
+
+def stock_lock(queue_name: str) -> str:
+    """The lock without which RQ's own scheduler moves nothing of a queue."""
+    return f"rq:scheduler-lock:{queue_name}"
 
 
 def canceled(queue_name: str) -> str:

@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.digests import Digests, part_of
+from tasks.broker.periodic import without_periodic
 from tasks.states import State
 
 #: Ids read by one command: it holds Redis for about 0.1 ms.
@@ -69,7 +70,7 @@ class Places:
         if self.aside:
             for key in _keys_aside(queues):
                 for ids in _pages_of_set(key):
-                    yield list(filter(self.aside.discard, ids))
+                    yield without_periodic(list(filter(self.aside.discard, ids)))
         if self.queued:
             for queue in queues:
                 for ids in _pages_of_list(keys.queue(queue)):

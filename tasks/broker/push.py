@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -20,6 +21,8 @@ BATCH = 500
 #: for less than 1 ms.
 JOBS_AT_ONCE = 50
 BYTES_AT_ONCE = 256 * 1024
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def push(
@@ -97,9 +100,16 @@ def _portions(jobs: Sequence[Envelope], *, with_row: bool) -> Iterator[list[Valu
         if count == JOBS_AT_ONCE or (count and size + own_size > BYTES_AT_ONCE):
             yield args
             args, count, size = [], 0, 0
-        due = f"{job.due_at.timestamp():.3f}" if job.due_at else ""
+        due = score_of(job.due_at) if job.due_at else ""
         description = job.description or job.call_string()
         args += [job.id, due, row, format_date(job.created_at), job.data, description]
         count += 1
         size += own_size
     yield args
+
+
+def score_of(moment: datetime) -> str:
+    """Return the score of a due moment: Unix seconds to the millisecond, never before it."""
+    micros = (moment - _EPOCH) // timedelta(microseconds=1)
+    millis = -(-micros // 1000)
+    return f"{millis // 1000}.{millis % 1000:03d}"

@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError
 FOLDER = Path(__file__).parent / "scripts"
 
 #: What stands between the shared part and a script, where that needs more than one file.
-PARTS = {"claim": ("breakers",)}
+PARTS = {"claim": ("breakers",), "move": ("due",), "overtake": ("due",)}
 
 Value = str | bytes | int | float
 

@@ -11,11 +11,7 @@ from typing import Any
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.engine import LEASE_FOR
-from tasks.broker.scripts import invoke
 from tasks.broker.writes import write
-
-#: Jobs moved by one call: no call may hold Redis for long.
-AT_ONCE = 100
 
 
 def queue_names() -> list[str]:
@@ -25,21 +21,6 @@ def queue_names() -> list[str]:
     prefix = keys.queue("")
     names = (member.decode("utf-8", "replace") for member in members)
     return sorted(name.removeprefix(prefix) for name in names)
-
-
-def move_due(queues: list[str]) -> tuple[int, float | None]:
-    """Move due jobs into their queues; returns how many, and when the next is due.
-
-    Looks at rq-scheduler's set and at RQ's own of each queue. Raises BrokerUnavailable.
-    """
-    moved, nexts = 0, []
-    for key in (keys.DELAYED, *(keys.scheduled(queue) for queue in queues)):
-        with broker_errors():
-            count, due = invoke(get_client(), "move", (key,), (AT_ONCE,))
-        moved += count
-        if due:
-            nexts.append(float(due))
-    return moved, min(nexts, default=None)
 
 
 def server_is_young() -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import marks, report, tables
+from benchmarks import due_burst, lateness, marks, report, tables
 from benchmarks.concurrency import most_at_once
 from benchmarks.growth import Sample, growth_of
 from benchmarks.harness import percentile
@@ -77,3 +77,25 @@ def _keep(path: Path) -> None:
     kept = json.loads(path.read_text())
     kept["facts"]["command"] = "python -m benchmarks.speed --jobs 1"
     path.write_text(json.dumps(kept))
+
+
+def late(part: str, variant: str, early: int, p99: float) -> lateness.Round:
+    return lateness.Round(part, variant, early, -early / 10, p99 / 2, p99, 2 * p99)
+
+
+def test_one_job_that_is_early_misses_what_was_asked() -> None:
+    rounds = [late("random", "taskyard", early, 4.0) for early in (0, 0, 1)]
+    rounds.append(late("random", "rq", 900, 900.0))
+    found = {one.what: one for one in lateness.targets(rounds, [], 10)}
+    assert not found["random: early"].is_met
+    assert found["random: p99"].is_met
+    assert found["random: latest"].reached == 8
+
+
+def test_a_burst_is_asked_of_taskyard_alone() -> None:
+    rounds = [
+        due_burst.Round("taskyard", 100, 30_000, 90, 110, 0.1, 1.5),
+        due_burst.Round("rq", 10, 900, 2_000, 3_000, -400, 1.5),
+    ]
+    met = [target.is_met for target in due_burst.targets(rounds)]
+    assert met == [True, True, False]

@@ -15,9 +15,8 @@ from rq.serializers import JSONSerializer, PickleSerializer
 from rq.worker import BaseWorker
 
 from tasks.broker import keys
-from tasks.broker.upkeep import move_due
 from tests.conftest import wait_until
-from tests.engine import client
+from tests.engine import client, move
 from tests.integration.conftest import START, Fleet
 
 MODULE = "tests.contract.functions"
@@ -103,7 +102,7 @@ class Runner:
         registry = self.queue.scheduled_job_registry
         assert client().zadd(registry.key, {job.id: 1}, xx=True, ch=True) == 1
         if self.is_ours:
-            move_due([self.name])
+            move()
             return
         scheduler = RQScheduler([self.queue], client(), serializer=self.serializer)
         scheduler.acquire_locks()

@@ -9,6 +9,7 @@
 --   rq:scheduled:<queue>        zset    job id -> due, Unix seconds (RQ's retries)
 --   rq:scheduler:scheduled_jobs zset    job id -> due, Unix seconds (delays)
 --   taskyard:events             stream  one entry for each change of a job
+--   taskyard:soon               channel wakes the schedulers; see put_off
 --   taskyard:none               none    never there; see go_on_when_full
 --
 -- Fields of ours in a job's hash:
@@ -89,12 +90,23 @@ local function emit(id, kind, state, fields, seq)
     'state', state, 'at', now_text, unpack(fields or {}))
 end
 
+-- Schedulers look at least as often by themselves, in seconds, and some.
+local SOON = 0.2
+
+-- Put a job aside in a zset until it is due. The schedulers are woken where that is before
+-- their next look, and before all that they know to be due soon.
+local function put_off(set, due, id)
+  local is_next = tonumber(due) - now < SOON and call('ZCOUNT', set, '(' .. now_text, due) == 0
+  call('ZADD', set, due, id)
+  if is_next then call('PUBLISH', 'taskyard:soon', due) end
+end
+
 -- Put a job that nothing holds back into its queue, or aside until it is due.
 -- Returns the state it is in now and when it is due ('' for a queue).
 local function place(id, queue, at_front)
   local due = field(id, 'ty:due')
   if due ~= '' and tonumber(due) > now then
-    redis.call('ZADD', 'rq:scheduler:scheduled_jobs', due, id)
+    put_off('rq:scheduler:scheduled_jobs', due, id)
     redis.call('HSET', job_key(id), 'status', 'scheduled')
     return 'scheduled', due
   end

@@ -23,7 +23,7 @@ local ROW = {'description', 'created_at', 'enqueued_at', 'data', 'timeout', 'res
 local verb, id, status, seen_seq = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local floor, argument = tonumber(ARGV[5]), ARGV[6]
 local key = job_key(id)
-local known = redis.pcall('HMGET', key, 'status', 'ty:seq', 'origin', 'ty:due', 'meta', 'ty:task')
+local known = redis.pcall('HMGET', key, 'status', 'ty:seq', 'origin', 'ty:due', 'ty:task')
 if known.err or (known[1] or '?') ~= status or (known[2] or '') ~= seen_seq then return 0 end
 local queue = known[3] or 'default'
 local seq = math.max(tonumber(known[2]) or 0, floor)
@@ -41,7 +41,7 @@ end
 local mend = {}
 
 function mend.queue()
-  local list, reach = 'rq:queue:' .. queue, known[6] and REACH or REACH_OF_STOCK
+  local list, reach = 'rq:queue:' .. queue, known[5] and REACH or REACH_OF_STOCK
   for _, way in ipairs({1, -1}) do
     if call('LPOS', list, id, 'RANK', way, 'MAXLEN', reach) then return 0 end
   end
@@ -84,10 +84,7 @@ function mend.forget()
   end
 end
 
--- Entries of rq-scheduler that come again and again are no jobs yet.
 function mend.adopt()
-  local meta = known[5] or ''
-  if string.find(meta, 'cron_string', 1, true) or string.find(meta, 'interval', 1, true) then return 0 end
   local facts = {'queue', queue, 'due', due()}
   for i, value in ipairs(call('HMGET', key, unpack(ROW))) do
     if value then

@@ -1,67 +1,87 @@
--- Move jobs that are due into their queues, in the order in which they came due.
--- KEYS: one zset of due jobs (rq-scheduler's, or RQ's rq:scheduled:<queue>).
--- Also writes: rq:queues (set of queue keys), taskyard:unwritten:<job> (text, entries seen
---   once without their job), taskyard:missing (set of those that were dropped). ARGV: the most to move at once.
--- Returns {how many were taken, when the next one is due (Unix seconds, '' for none)}.
+-- Move jobs that are due into their queues, in the order in which they came due: those of
+-- rq-scheduler's set, and of RQ's of each queue in rq:queues, a like share of each.
+-- ARGV: the most to move at once, how many seconds ahead to count, 1 to move what follows
+--       before it is due else 0, 1 to look into RQ's sets too else 0, number of metas that were
+--       judged, for each its SHA-1 and 1 if it is a periodic entry's else 0, then ids in
+--       rq-scheduler's set that are moved first.
+-- Returns {how many were taken, seconds until the next is due ('' for none), how many are
+-- left in rq-scheduler's set that are due, how many will be within the seconds to count,
+-- those of the ids that are not due yet, metas to judge before this is called again, seconds
+-- until the next of RQ's sets is due ('' for none)}.
 
-local function is_periodic(id)
-  -- Stock rq-scheduler keeps its repeating entries here too; they are not ours to run.
-  local meta = field(id, 'meta')
-  return string.find(meta, 'cron_string', 1, true) or string.find(meta, 'interval', 1, true)
+local is_early, first_id = ARGV[3] == '1', 6 + 2 * tonumber(ARGV[5])
+for i = 6, first_id - 1, 2 do judged[ARGV[i]] = ARGV[i + 1] end
+
+local sets = {DELAYED}
+for _, queue in ipairs(ARGV[4] == '1' and redis.pcall('SMEMBERS', 'rq:queues') or {}) do
+  sets[#sets + 1] = 'rq:scheduled:' .. string.sub(queue, #'rq:queue:' + 1)
 end
 
--- Seconds after which an entry without a job is looked at once more.
-local SECOND_LOOK = 5
+local taken, own_wait, stock_wait = 0, math.huge, math.huge
 
--- RQ's enqueue_in and enqueue_at write the due moment first and the job a moment later: an
--- entry without a job may be one that is being written.
-local function may_be_unwritten(id)
+-- Where the first entry of a set stands that may be moved; nil where none is due.
+local function first_due(set)
+  local rank = set == DELAYED and held_at_head() or 0
+  local _, score = entry_at(set, rank)
+  local wait = score and math.max(0, score - now) or math.huge
+  if set == DELAYED then
+    own_wait = wait
+  else
+    stock_wait = math.min(stock_wait, wait)
+  end
+  return wait == 0 and rank or nil
+end
+
+local function as_text(wait) return wait < math.huge and string.format('%.6f', wait) or '' end
+
+local function move(set, rank, most)
+  local entries = call('ZRANGE', set, rank, rank + most - 1, 'WITHSCORES')
+  for i = 1, #entries, 2 do
+    local id, score = entries[i], entries[i + 1]
+    if tonumber(score) > now then break end
+    local fate = take(set, id)
+    if fate == 'taken' then taken = taken + 1 end
+    if fate == 'periodic' then hold(rank, id, score) end
+    if fate ~= 'taken' then rank = rank + 1 end
+  end
+  flush(set)
+end
+
+local later = {}
+
+local function move_first(id)
+  local score = tonumber(call('ZSCORE', DELAYED, id) or '')
+  if score and score > now and not is_early then
+    later[#later + 1] = id
+  elseif score and take(DELAYED, id) == 'taken' then
+    taken = taken + 1
+  end
+end
+
+if #ARGV >= first_id then
   go_on_when_full()
-  return redis.call('SET', 'taskyard:unwritten:' .. id, '', 'NX', 'EX', 60)
+  for i = first_id, #ARGV do move_first(ARGV[i]) end
+  flush(DELAYED)
 end
 
--- They also name the parents in the job's hash only, where no parent's end finds them.
-local function note_parents(id)
-  local key = 'rq:job::' .. id .. ':dependencies'
-  if redis.call('EXISTS', key) == 1 then return end
-  local ok, parents = pcall(cjson.decode, field(id, 'dependency_ids'))
-  if not ok or type(parents) ~= 'table' then return end
-  for _, parent in ipairs(parents) do
-    redis.call('SADD', key, parent)
-    if is_job(parent) then redis.call('SADD', 'rq:job:' .. parent .. ':dependents', id) end
+local busy, left = {}, 0
+for _, set in ipairs(sets) do
+  local rank = first_due(set)
+  if rank then busy[#busy + 1] = {set, rank} end
+end
+
+if #busy > 0 then
+  go_on_when_full()
+  local share = math.max(1, math.floor(tonumber(ARGV[1]) / #busy))
+  stock_wait = math.huge
+  for _, found in ipairs(busy) do move(found[1], found[2], share) end
+  for _, set in ipairs(sets) do
+    local rank = first_due(set)
+    if rank and set == DELAYED then left = call('ZCOUNT', set, '-inf', now_text) - rank end
   end
 end
 
-local function defer(id, queue, open)
-  redis.call('HSET', job_key(id), 'status', 'deferred', 'ty:open', open)
-  redis.call('ZADD', 'rq:deferred:' .. queue, now_text, id)
-  emit(id, 'released', 'deferred', {'queue', queue})
-end
-
-local function move(id)
-  local queue, status = field(id, 'origin'), field(id, 'status')
-  if queue == '' or status == 'canceled' or status == 'started' then return end
-  -- An RQ client had it run early, and knows nothing of this entry.
-  if status ~= 'scheduled' and field(id, 'ty:task') ~= '' then return end
-  note_parents(id)
-  local open = await_parents(id, field(id, 'allow_dependency_failures') == '1')
-  redis.call('SADD', 'rq:queues', 'rq:queue:' .. queue)
-  redis.call('HDEL', job_key(id), 'ty:due')
-  if open > 0 then return defer(id, queue, open) end
-  local state = place(id, queue, field(id, 'enqueue_at_front') == '1')
-  emit(id, 'released', state, {'queue', queue, 'due', ''})
-end
-
-local taken = 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_text, 'LIMIT', 0, tonumber(ARGV[1]))) do
-  if not is_job(id) and may_be_unwritten(id) then
-    redis.call('ZADD', KEYS[1], now + SECOND_LOOK, id)
-    taken = taken + 1
-  elseif not (is_job(id) and is_periodic(id)) then
-    redis.call('ZREM', KEYS[1], id)
-    if is_job(id) then pcall(move, id) else call('SADD', 'taskyard:missing', id) end
-    taken = taken + 1
-  end
-end
-local first = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-return {taken, first[2] or ''}
+local ahead = string.format('%.6f', now + tonumber(ARGV[2]))
+local soon = call('ZCOUNT', DELAYED, '(' .. now_text, ahead)
+local wait = math.min(own_wait, stock_wait)
+return {taken, as_text(wait), left, soon, later, asked, as_text(stock_wait)}

@@ -142,7 +142,7 @@ local function wait_again(seconds, at_front)
   call('HSET', key, 'ty:exec', '')
   if seconds <= 0 then return place(id, queue, at_front) end
   local due = string.format('%.3f', now + seconds)
-  call('ZADD', 'rq:scheduled:' .. queue, due, id)
+  put_off('rq:scheduled:' .. queue, due, id)
   call('HSET', key, 'status', 'scheduled')
   return 'scheduled', due
 end
