@@ -15,6 +15,9 @@ from tasks.states import ENDED, WAITING, State
 #: those that waited for one.
 REMOVED = ("Removed", "ParentRemoved")
 
+#: How `submitted_by` begins where a schedule did.
+BY_SCHEDULE = "schedule · "
+
 
 class JobQuerySet(models.QuerySet["Job"]):
     def in_state(self, *states: State) -> JobQuerySet:
@@ -45,6 +48,12 @@ class JobQuerySet(models.QuerySet["Job"]):
             Q(allow_failure=False) & ~Exists(edges.filter(Exists(unfinished)))
             | Q(allow_failure=True) & ~Exists(edges.filter(Exists(unended)))
         )
+
+    def fired_between(self, first: datetime, last: datetime) -> JobQuerySet:
+        """Jobs of schedules, accepted then, that were pushed once at most."""
+        accepted = self.filter(created_at__gt=first, created_at__lte=last)
+        unconfirmed = accepted.in_state(State.CREATED).filter(pushed_at=None)
+        return unconfirmed.filter(submitted_by__startswith=BY_SCHEDULE)
 
     def unpushed(self, accepted_before: datetime) -> JobQuerySet:
         """Jobs accepted, or last pushed, by then, whose push nobody has confirmed."""
