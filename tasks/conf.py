@@ -59,6 +59,8 @@ class Config(BaseSettings):
     taskyard_quarantine: bool = True
     #: Days for which the ledger keeps the loss of a worker; pages show it for one.
     taskyard_recovery_days: int = Field(default=30, ge=1, le=36_500)
+    #: Days for which the ledger keeps what became of due moments.
+    taskyard_fire_days: int = Field(default=90, ge=1, le=36_500)
     taskyard_data: Path = PROJECT_ROOT / "data"
 
     @field_validator(

@@ -19,6 +19,7 @@ from tasks.broker.events import BATCH, WAIT_FOR, Event, EventReader
 from tasks.broker.live import announce
 from tasks.errors import BrokerUnavailable
 from tasks.recorder import record
+from tasks.schedules.overdue import OverdueWatch
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ class Recorder:
     _alive_at: float = float("-inf")
     _is_down: bool = False
 
+    def __post_init__(self) -> None:
+        self._watch = OverdueWatch(self.clock)
+
     def run(self) -> None:
         """Work until `stopping` is set; then record what is left and return."""
         while not self.stopping.is_set():
@@ -89,6 +93,7 @@ class Recorder:
         it succeeds.
         """
         try:
+            self._watch.step()
             self._note_liveness()
             self._unrecorded = self._unrecorded or self.reader.read(wait)
             count = len(self._unrecorded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import Error as LedgerError
@@ -28,6 +28,10 @@ MISSED_BEATS = timedelta(seconds=10)
 
 #: An accepted job whose push is not confirmed after this long is pushed again.
 UNCONFIRMED_AFTER = timedelta(seconds=5)
+
+#: The same for jobs of schedules, whose scheduler may have been killed before the push:
+#: another one takes over within five seconds. Older ones are pushed as all others are.
+FIRED_UNCONFIRMED_AFTER, FIRED_FOR = timedelta(seconds=1.5), timedelta(seconds=60)
 
 #: Jobs pushed again in one round.
 PUSH_AT_ONCE = 500
@@ -145,6 +149,22 @@ def push_unconfirmed() -> int:
     jobs = list(
         Job.objects.unpushed(accepted_before).order_by("created_at")[:PUSH_AT_ONCE]
     )
+    return _push_late(jobs)
+
+
+def push_fired(now: datetime) -> int:
+    """Push jobs of schedules that did not reach Redis at once; returns how many.
+
+    `now` is by Redis. Their confirmation may only be late; a push is safe to repeat.
+    Raises BrokerUnavailable.
+    """
+    if not has_room_for_accepted():
+        return 0
+    fired = Job.objects.fired_between(now - FIRED_FOR, now - FIRED_UNCONFIRMED_AFTER)
+    return _push_late(list(fired.order_by("created_at")[:PUSH_AT_ONCE]))
+
+
+def _push_late(jobs: Sequence[Job]) -> int:
     if not jobs:
         return 0
     parents = parents_of([job.id for job in jobs])

@@ -1,33 +1,59 @@
 """The scheduler process: releases what is due, takes back what was lost, tidies up.
 
-Each part is safe to run twice, so any number of schedulers may run.
+Each part is safe to run twice, so any number of schedulers may run. Due jobs move in a
+thread of their own, so that no chore keeps them waiting.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event
+from datetime import datetime
+from threading import Event, Thread
 
 from django.db import Error as LedgerError
 from django.db import connections
 
 from tasks import pauses, recovery, retention
-from tasks.broker import upkeep
+from tasks.broker import periodic, upkeep
+from tasks.broker.mover import Mover
 from tasks.catalog import note_tasks
 from tasks.errors import BrokerUnavailable
 from tasks.reconcile import Reconciler
+from tasks.retention import FirePruning
+from tasks.schedules.backfilling import Backfilling
+from tasks.schedules.clock import clock as redis_clock
+from tasks.schedules.endings import Endings
+from tasks.schedules.fires import Firing
+from tasks.schedules.overdue import OverdueWatch
+from tasks.schedules.sync import FirstSync
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between looks for new delayed jobs, so also how late one may be noticed.
+#: Seconds between looks for chores.
 LOOK_EVERY = 0.05
+
+#: Seconds for which a chore may keep the thread that moves due jobs from running: Python
+#: changes between threads fifty times less often by itself.
+SWITCH_EVERY = 0.0001
 
 #: Seconds between two sweeps, two pushes of what was not pushed, two tidyings of Redis and
 #: of the ledger.
 SWEEP_EVERY, PUSH_EVERY, TIDY_EVERY, LIVENESS_EVERY = 2.0, 2.0, 60.0, 5.0
+
+#: Seconds between looks for the ends that schedules wait for, and for jobs of schedules
+#: whose scheduler did not push them.
+ENDS_EVERY, FIRED_EVERY = 1.0, 1.0
+
+#: Seconds between two removals of Fires that are kept no more.
+PRUNE_EVERY = 1.0
+
+#: Seconds between looks for room for further jobs of backfills.
+BACKFILL_EVERY = 0.25
 
 #: Seconds for which Redis may have another idea of what is paused than the ledger.
 RECONCILE_EVERY = 2.0
@@ -57,8 +83,18 @@ class Chore:
 class Scheduler:
     """Does its chores and moves due jobs until told to stop."""
 
-    clock: Callable[[], float] = time.time
+    #: Of chores; it must not jump as a host's clock does.
+    clock: Callable[[], float] = time.monotonic
     stopping: Event = field(default_factory=Event)
+    #: The time by which schedules fire.
+    now: Callable[[], datetime] = redis_clock.now
+    _firing: Firing = field(default_factory=Firing)
+    _endings: Endings = field(default_factory=Endings)
+    _backfilling: Backfilling = field(default_factory=Backfilling)
+    #: When a schedule is due next, by the clock of chores.
+    _fires_at: float = 0.0
+    _pruning: FirePruning = field(default_factory=FirePruning)
+    _mover: Mover = field(default_factory=Mover)
     _queues: list[str] = field(default_factory=list)
     _is_down: bool = False
 
@@ -67,40 +103,76 @@ class Scheduler:
             Chore(self._look_for_queues, QUEUES_EVERY),
             Chore(lambda: upkeep.note_liveness("scheduler"), LIVENESS_EVERY),
             Chore(recovery.requeue_lost_jobs, SWEEP_EVERY),
+            Chore(self._note_ends, ENDS_EVERY),
+            Chore(self._fire, 0.0),
+            Chore(OverdueWatch(self.clock, self.now).step, 0.0),
+            Chore(lambda: self._backfilling.step(self.now()), BACKFILL_EVERY),
+            Chore(lambda: recovery.push_fired(self.now()), FIRED_EVERY),
             Chore(recovery.note_lost_workers, SWEEP_EVERY),
             Chore(recovery.push_unconfirmed, PUSH_EVERY),
             Chore(pauses.reconcile, RECONCILE_EVERY),
             Chore(self._tidy, TIDY_EVERY),
             Chore(retention.prune_recoveries, TIDY_EVERY),
+            Chore(self._prune_fires, PRUNE_EVERY),
             Chore(note_tasks, float("inf")),
-            Chore(Reconciler().step, 0.0),
+            Chore(FirstSync().step, RECONCILE_EVERY),
+            Chore(Reconciler(self.now).step, 0.0),
         ]
 
     def run(self) -> None:
         """Work until `stopping` is set; outages are logged once and waited out."""
-        while not self.stopping.is_set():
-            pause = self.step()
-            self.stopping.wait(pause)
+        sys.setswitchinterval(SWITCH_EVERY)
+        with self._moving():
+            while not self.stopping.is_set():
+                is_well = self._do_chores()
+                self.stopping.wait(self._pause() if is_well else PAUSE)
         try:
             upkeep.forget_liveness("scheduler")
         except BrokerUnavailable as error:
             logger.warning("the scheduler could not sign off: %s", error)
 
+    @contextmanager
+    def _moving(self) -> Iterator[None]:
+        """Move due jobs beside what the block does; its end stops everything."""
+        thread = Thread(target=self._move, name="mover")
+        thread.start()
+        try:
+            yield
+        finally:
+            self.stopping.set()
+            thread.join()
+
+    def _move(self) -> None:
+        try:
+            self._mover.run(self.stopping)
+        finally:
+            self.stopping.set()  # a scheduler that moves nothing is none
+
     def step(self) -> float:
-        """Do what is due and return the seconds until there may be more."""
+        """Do all that `run` does once; returns the seconds until there may be more."""
         is_well = self._do_chores()
         try:
-            moved, next_due = upkeep.move_due(self._queues)
+            pause = self._mover.step()
         except BrokerUnavailable as error:
             self._note_outage(error)
             return PAUSE
-        if not is_well:
-            return PAUSE
-        self._is_down = False
-        if moved:
-            return 0.0
-        left = LOOK_EVERY if next_due is None else next_due - self.clock()
-        return min(LOOK_EVERY, max(0.0, left))
+        return min(pause, self._pause()) if is_well else PAUSE
+
+    def _pause(self) -> float:
+        """Return the seconds until a chore may be due, or a schedule is."""
+        return min(LOOK_EVERY, max(0.0, self._fires_at - self.clock()))
+
+    def _note_ends(self) -> None:
+        if self._endings.step(self.now()):
+            self._firing.wake()
+
+    def _fire(self) -> None:
+        now, began = self.now(), self.clock()
+        left = self._firing.step(now) - now
+        self._fires_at = began + left.total_seconds()
+
+    def _prune_fires(self) -> None:
+        self._pruning.step(self.now())
 
     def _do_chores(self) -> bool:
         """Do what is due, and say whether all went well.
@@ -119,6 +191,7 @@ class Scheduler:
                 self._note_outage(error)
                 connections.close_all()  # a broken one is not mended by itself
                 return False
+        self._is_down = self._is_down and not is_well
         return is_well
 
     def _look_for_queues(self) -> None:
@@ -128,6 +201,7 @@ class Scheduler:
         for queue in self._queues:
             upkeep.forget_expired(queue)
         upkeep.forget_workers()
+        periodic.forget_gone()
 
     def _note_outage(self, error: Exception) -> None:
         if not self._is_down:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,11 @@ from django.db import OperationalError, connection
 
 from tasks import recovery
 from tasks.broker import keys, upkeep
+from tasks.broker.mover import LOOK_EVERY, Mover
 from tasks.errors import BrokerUnavailable
 from tasks.models import TaskRecord
-from tasks.scheduler import LOOK_EVERY, Chore, Scheduler
+from tasks.scheduler import Chore, Scheduler
+from tests.conftest import wait_until
 from tests.engine import client, make_due, push_job, run_next, waiting
 
 pytestmark = pytest.mark.django_db
@@ -42,25 +45,43 @@ def test_a_chore_that_failed_is_tried_at_the_next_look() -> None:
     assert len(calls) == 2
 
 
-def test_a_step_moves_due_jobs_and_asks_for_the_next_at_once() -> None:
+def test_a_step_moves_due_jobs() -> None:
     delay("a")
     make_due("a")
-    assert Scheduler().step() == 0.0
+    Scheduler().step()
     assert waiting() == ["a"]
 
 
 def test_with_nothing_due_it_looks_again_soon() -> None:
-    assert Scheduler().step() == LOOK_EVERY
+    assert Scheduler(clock=lambda: 1.0).step() == LOOK_EVERY
 
 
-def test_it_wakes_when_the_next_job_is_due() -> None:
+def test_it_moves_due_jobs_beside_its_chores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One chore does not end before the job has moved."""
     delay("a")
-    seconds, micros = client().time()
-    now = seconds + micros / 1e6
-    client().zadd(keys.DELAYED, {"a": f"{now + 30:.3f}"})
-    pause = Scheduler(clock=lambda: now + 29.98).step()
-    assert pause == pytest.approx(0.02, abs=0.002)
-    assert waiting() == []
+    make_due("a")
+    stopping = threading.Event()
+
+    def be_slow() -> None:
+        wait_until(lambda: waiting() == ["a"])
+        stopping.set()
+
+    monkeypatch.setattr(recovery, "requeue_lost_jobs", be_slow)
+    Scheduler(stopping=stopping).run()
+    assert stopping.is_set()
+
+
+def test_a_mover_that_breaks_ends_the_scheduler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The supervisor starts another; one without a mover would look well."""
+
+    def break_down(*_asked: object) -> float:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Mover, "step", break_down)
+    monkeypatch.setattr(threading, "excepthook", lambda _told: None)
+    Scheduler().run()
 
 
 def test_retries_of_every_queue_are_moved() -> None:
