@@ -6,7 +6,7 @@ The sentence, link and button of each are in the template named for its class,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -154,6 +154,47 @@ class EvictionOn(Concern):
 
 
 @dataclass(frozen=True)
+class ScheduleOverdue(Concern):
+    """Schedules whose moment has passed without a decision, and the first of them."""
+
+    kind = "schedule_overdue"
+    icon = "clock"
+    name: str
+    schedules: int
+    overdue_for: timedelta
+
+
+@dataclass(frozen=True)
+class ScheduleRefused(Concern):
+    """A schedule of which no job came since a moment, and why the last was refused."""
+
+    kind = "schedule_refused"
+    icon = "warn"
+    name: str
+    moments: int
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class SchedulesUnserved(Concern):
+    """Schedules whose queue no live worker takes; nothing waits there yet."""
+
+    kind = "schedules_unserved"
+    is_bad = False
+    icon = "ring"
+    queue: str
+    schedules: int
+    #: One of them, and when the first of their jobs comes.
+    name: str
+    next_at: datetime
+
+    def with_others(self, other: SchedulesUnserved) -> SchedulesUnserved:
+        first = min(self, other, key=lambda one: one.next_at)
+        return replace(first, schedules=self.schedules + other.schedules)
+
+
+@dataclass(frozen=True)
 class LogStuck(Concern):
     kind = "log_stuck"
 
@@ -226,6 +267,7 @@ ORDER: tuple[type[Concern], ...] = (
     NoWorker,
     QueueUnserved,
     ProcessMissing,
+    ScheduleOverdue,
     LogStuck,
     MemoryShort,
     JobsQuarantined,
@@ -233,11 +275,13 @@ ORDER: tuple[type[Concern], ...] = (
     ResultsSpooled,
     BreakerOpen,
     TaskFailing,
+    ScheduleRefused,
     LongWait,
     EvictionOn,
     LogOff,
     ClockWrong,
     RecorderBehind,
+    SchedulesUnserved,
     WorkersGone,
     WorkerQuiet,
     QueuePaused,

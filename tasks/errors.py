@@ -16,6 +16,14 @@ class TasksError(Exception):
         return str(self.args[0]) if self.args else (self.__doc__ or "")
 
 
+def _unknown(text: str, name: str, nearest: str | None) -> str:
+    message = text % {"name": name}
+    if not nearest:
+        return message
+    guess = _("Did you mean %(nearest)s?") % {"nearest": nearest}
+    return join_sentences(message, guess)
+
+
 class ConfigurationError(TasksError):
     """Raised when a setting has a value that cannot work."""
 
@@ -60,11 +68,7 @@ class TaskNotRegistered(TasksError):
 
     def __init__(self, name: str, nearest: str | None = None) -> None:
         self.name = name
-        message = _("Task %(name)s is not registered.") % {"name": name}
-        if nearest:
-            guess = _("Did you mean %(nearest)s?") % {"nearest": nearest}
-            message = join_sentences(message, guess)
-        super().__init__(message)
+        super().__init__(_unknown(_("Task %(name)s is not registered."), name, nearest))
 
 
 class FunctionNotRegistered(TasksError):
@@ -125,11 +129,7 @@ class QueueNotFound(TasksError):
 
     def __init__(self, name: str, nearest: str | None = None) -> None:
         self.name = name
-        message = _("There is no queue %(name)s.") % {"name": name}
-        if nearest:
-            guess = _("Did you mean %(nearest)s?") % {"nearest": nearest}
-            message = join_sentences(message, guess)
-        super().__init__(message)
+        super().__init__(_unknown(_("There is no queue %(name)s."), name, nearest))
 
 
 class JobExists(TasksError):
@@ -190,11 +190,7 @@ class WorkerNotFound(TasksError):
 
     def __init__(self, name: str, nearest: str | None = None) -> None:
         self.name = name
-        message = _("There is no worker %(name)s.") % {"name": name}
-        if nearest:
-            guess = _("Did you mean %(nearest)s?") % {"nearest": nearest}
-            message = join_sentences(message, guess)
-        super().__init__(message)
+        super().__init__(_unknown(_("There is no worker %(name)s."), name, nearest))
 
 
 class WorkerNotListening(TasksError):
@@ -204,6 +200,45 @@ class WorkerNotListening(TasksError):
         self.name = name
         message = _("Worker %(name)s cannot be told.") % {"name": name}
         super().__init__(join_sentences(message, reason))
+
+
+class ScheduleNotFound(TasksError):
+    """Raised when no schedule has that name."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        super().__init__(_unknown(_("There is no schedule %(name)s."), name, nearest))
+
+
+class ScheduleExists(TasksError):
+    """Raised when a new schedule brings a name that is taken."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        text = _(
+            "A schedule %(name)s exists already: change it, or choose another name."
+        )
+        super().__init__(text % {"name": name})
+
+
+class ScheduleChanged(TasksError):
+    """Raised when somebody else changed a schedule since it was read."""
+
+    def __init__(self, name: str, changed_by: str) -> None:
+        self.name = name
+        self.changed_by = changed_by
+        text = _(
+            "%(who)s changed schedule %(name)s meanwhile: look at it, then try again."
+        )
+        super().__init__(text % {"name": name, "who": changed_by})
+
+
+class CalendarNotFound(TasksError):
+    """Raised when no calendar has that name."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        super().__init__(_unknown(_("There is no calendar %(name)s."), name, nearest))
 
 
 class PermissionMissing(TasksError):

@@ -59,7 +59,7 @@ def accept(envelopes: Sequence[Envelope], key: str | None = None) -> str | None:
         with _one_transaction(envelopes):
             _write(envelopes, key)
     except IntegrityError as error:
-        return _explain(envelopes[0], key, error)
+        return _explain(envelopes, key, error)
     return None
 
 
@@ -81,12 +81,15 @@ def _write(envelopes: Sequence[Envelope], key: str | None) -> None:
         Dependency.objects.bulk_create(edges, batch_size=1_000)
 
 
-def _explain(envelope: Envelope, key: str | None, error: IntegrityError) -> str:
-    """Say why the row could not be written: another request was first, or the id is used."""
-    if key and (earlier := find_earlier(envelope, key)):
+def _explain(
+    envelopes: Sequence[Envelope], key: str | None, error: IntegrityError
+) -> str:
+    """Say why rows could not be written: another request was first, or an id is used."""
+    if key and (earlier := find_earlier(envelopes[0], key)):
         return earlier
-    if Job.objects.filter(pk=envelope.id).exists():
-        raise JobExists(envelope.id) from error
+    used = Job.objects.filter(pk__in=[envelope.id for envelope in envelopes])
+    if job := used.only("pk").first():
+        raise JobExists(job.pk) from error
     raise error
 
 

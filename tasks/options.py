@@ -115,8 +115,11 @@ class Options:
     def checked_tags(self, task: Task) -> list[str]:
         if isinstance(self.tags, str) or not isinstance(self.tags, Iterable):
             raise InvalidOption("tags", _("must be a list of words"))
-        tags = list(dict.fromkeys([*task.tags, *self.tags]))
-        good = all(isinstance(tag, str) and 0 < len(tag) <= LONGEST_TAG for tag in tags)
+        given = [*task.tags, *self.tags]
+        good = all(
+            isinstance(tag, str) and 0 < len(tag) <= LONGEST_TAG for tag in given
+        )
+        tags = list(dict.fromkeys(given)) if good else []
         if not good or len(tags) > MOST_TAGS:
             raise InvalidOption("tags", _("at most 20 words of at most 50 characters"))
         return tags

@@ -14,6 +14,7 @@ LABELS = {
     "tasks.view_job": gettext_noop("Can view job"),
     "tasks.submit_job": gettext_noop("Can submit jobs"),
     "tasks.operate_job": gettext_noop("Can operate jobs, queues and workers"),
+    "tasks.manage_schedule": gettext_noop("Can manage schedules and calendars"),
 }
 
 #: The permission that each verb needs; dashboard groups are made of these.
@@ -29,6 +30,8 @@ PERMISSIONS = {
     "quiet": "tasks.operate_job",
     "wake": "tasks.operate_job",
     "stop_worker": "tasks.operate_job",
+    "schedule.manage": "tasks.manage_schedule",
+    "run_now": "tasks.submit_job",
 }
 
 

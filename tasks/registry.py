@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 from pydantic import PydanticUserError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from tasks import task_limits
 from tasks.conf import get_config
 from tasks.errors import ConfigurationError, InvalidArguments, TaskNotRegistered
 from tasks.process import see_working_folder
+from tasks.schedules.declared import Declared, declared_of
+from tasks.schedules.of_tasks import When, check_distinct, checked_calls
 from tasks.signature import Signature
-from tasks.task_limits import checked_breaker, checked_memory, checked_output
 from tasks.text import gettext as _
 
 if TYPE_CHECKING:
@@ -69,11 +71,11 @@ class Task:
     output: int | None = None
     #: Failures in a row after which a worker tries its jobs one at a time; None: never.
     breaker: int | None = None
+    schedules: tuple[Declared, ...] = field(default=(), repr=False, compare=False)
     signature: Signature = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.on_worker_lost not in ON_WORKER_LOST:
-            raise ConfigurationError(_unknown_fate(self.name, self.on_worker_lost))
+        task_limits.check_fate(self.name, self.on_worker_lost, ON_WORKER_LOST)
         object.__setattr__(self, "signature", Signature(self.name, self.function))
 
     @property
@@ -89,12 +91,6 @@ class Task:
     @property
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.function)
-
-
-def _unknown_fate(name: str, given: str) -> str:
-    text = _("Task %(name)s: on_worker_lost is %(given)s, and not one of %(expected)s.")
-    expected = ", ".join(ON_WORKER_LOST)
-    return text % {"name": name, "expected": expected, "given": given}
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,10 @@ class Registry:
         return self._by_name.get(name) or self._by_path.get(name)
 
     def check(self) -> None:
-        """Raise ConfigurationError for a task whose annotations cannot be read."""
+        """Raise ConfigurationError for annotations that cannot be read, and for two tasks
+        that declare a schedule of one name.
+        """
+        check_distinct((task.name, one.name) for task in self for one in task.schedules)
         for task in self:
             try:
                 task.signature.schema()
@@ -194,6 +193,7 @@ def task(
     memory: int | str | None = None,
     output: int | str | None = None,
     breaker: int | None = None,
+    schedule: When | Sequence[When] | None = None,
 ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
@@ -206,8 +206,10 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     requeue, fail or hold. `memory` is what a job, with the processes that it starts, may
     hold before it is killed, and `output` what it may print and log: bytes, or text such
     as "512M". After `breaker` failures in a row a worker tries its jobs one at a time,
-    ever more rarely, until one succeeds. The function stays callable; its arguments are
-    coerced to its annotations, also under a stock RQ worker.
+    ever more rarely, until one succeeds. `schedule` says when it runs by itself: a cron
+    expression, an interval, what cron(), every(), after() or once() of `tasks` return, or
+    a list of them. The function stays callable; its arguments are coerced to its
+    annotations, also under a stock RQ worker.
     """
     if function is None:
         return functools.partial(_register, options)
@@ -215,7 +217,7 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
 
 def _register(options: dict[str, Any], function: Callable[P, R]) -> TaskFunction[P, R]:
-    made = _make_task(function, **options)
+    made = checked_calls(_make_task(function, **options))
     registry.add(made)
     wrapper: Any = _wrap(made)
     wrapper.task = made
@@ -233,15 +235,17 @@ def _make_task(
     memory: int | str | None = None,
     output: int | str | None = None,
     breaker: int | None = None,
+    schedule: object = None,
     **policy: Any,
 ) -> Task:
     name = name or f"{function.__module__}.{function.__qualname__}"
     return Task(
         name=name,
         function=function,
-        memory=checked_memory(name, function, memory),
-        output=checked_output(name, output),
-        breaker=checked_breaker(name, breaker),
+        memory=task_limits.checked_memory(name, function, memory),
+        output=task_limits.checked_output(name, output),
+        breaker=task_limits.checked_breaker(name, breaker),
+        schedules=declared_of(name, schedule),
         description=_first_line(function) if description is None else description,
         tags=tuple(tags),
         **policy,

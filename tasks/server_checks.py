@@ -110,12 +110,27 @@ def check_server(facts: ServerFacts) -> Iterator[Finding]:
     yield from _check_memory(facts)
     yield from _check_clock(facts)
     yield from _check_access(facts)
+    yield from _check_stock_scheduling(facts)
+
+
+def _check_stock_scheduling(facts: ServerFacts) -> Iterator[Finding]:
     if facts.has_stock_scheduler:
         text = _(
-            "A stock rqscheduler runs beside ours and takes delayed jobs away from it:"
-            " stop it."
+            "A stock rqscheduler runs beside ours. It stands back while a scheduler of"
+            " ours runs, and else releases delayed jobs early, late or twice: stop it."
         )
         yield Finding("rqscheduler", Level.BAD, text)
+    if facts.periodic:
+        text = ngettext(
+            "%(count)s repeating entry that an rq-scheduler client left is held and does"
+            " not run: make a schedule of it (manage.py schedules import rq-scheduler).",
+            "%(count)s repeating entries that rq-scheduler clients left are held and do"
+            " not run: make schedules of them (manage.py schedules import"
+            " rq-scheduler).",
+            facts.periodic,
+        )
+        words = {"count": f"{facts.periodic:,}"}
+        yield Finding("rq-scheduler", Level.WARNING, text % words)
 
 
 def _check_version(facts: ServerFacts) -> Iterator[Finding]:

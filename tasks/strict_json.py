@@ -43,6 +43,15 @@ def check_json(value: Any) -> None:
         raise ValueError(_("it is nested too deeply")) from error
 
 
+def is_storable(text: str) -> bool:
+    """Say whether a database may be asked for a text; it would raise for others."""
+    try:
+        check_json(text)
+    except ValueError:
+        return False
+    return True
+
+
 def clean_json(value: Any) -> Any:
     """Return a value that `parse_json` would return, for one that came past it.
 

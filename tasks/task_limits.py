@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tasks.errors import ConfigurationError
 from tasks.sizes import parse_size
 from tasks.text import gettext as _
+
+
+def check_fate(task: str, given: str, expected: Sequence[str]) -> None:
+    """Raise ConfigurationError for what cannot become of a job whose worker died."""
+    if given in expected:
+        return
+    text = _("Task %(name)s: on_worker_lost is %(given)s, and not one of %(expected)s.")
+    facts = {"name": task, "expected": ", ".join(expected), "given": given}
+    raise ConfigurationError(text % facts)
 
 
 def checked_memory(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from tasks import broker_rules, ledger_rules
+from tasks import broker_rules, ledger_rules, schedule_rules
 from tasks.broker.snapshot import Snapshot
 from tasks.concerns import ORDER, Concern
 from tasks.pauses import current_pauses
@@ -31,9 +31,12 @@ def _judge_ledger(snapshot: Snapshot | None, now: datetime) -> Iterator[Concern]
     yield from ledger_rules.jobs_set_aside()
     yield from ledger_rules.failing_tasks(now)
     yield from ledger_rules.blocked_forever()
+    yield from schedule_rules.overdue_schedules(now)
+    yield from schedule_rules.refused_schedules()
 
 
 def _judge_broker(snapshot: Snapshot, now: datetime) -> Iterator[Concern]:
+    yield from schedule_rules.unserved_schedules(snapshot, now)
     pauses = current_pauses(now)
     yield from broker_rules.paused_queues(snapshot, pauses)
     # That jobs of a paused queue wait is no news, nor that nobody takes them.

@@ -133,4 +133,4 @@ def create_user(
 
 #: Who may look only, and who may do everything.
 VIEWER = ("view_job",)
-OPERATOR = ("view_job", "submit_job", "operate_job")
+OPERATOR = ("view_job", "submit_job", "operate_job", "manage_schedule")

@@ -96,6 +96,13 @@ class Cluster:
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def restart(self) -> None:
+        """Have it end all connections and itself, and start again."""
+        assert self.process
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+        self._start()
+
     def _make(self) -> None:
         password = self.folder / "password"
         password.write_text(self.password)

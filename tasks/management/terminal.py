@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from tasks import errors
+from tasks.schedules.errors import BackfillNotFound
 from tasks.text import gettext as _
 
 #: Exit codes, beside 0.
@@ -21,14 +22,18 @@ INTERRUPTED = 130
 
 #: What is the caller's to put right.
 INPUT_ERRORS = (
+    errors.CalendarNotFound,
     errors.IdempotencyConflict,
     errors.InvalidArguments,
     errors.InvalidOption,
     errors.JobExists,
     errors.PayloadTooLarge,
     errors.QueueNotFound,
+    errors.ScheduleExists,
+    errors.ScheduleNotFound,
     errors.TaskNotRegistered,
     errors.WorkerNotFound,
+    BackfillNotFound,
 )
 
 
@@ -41,6 +46,11 @@ def command_errors() -> Iterator[None]:
         raise CommandError(str(error), returncode=BAD_INPUT) from error
     except errors.TasksError as error:
         raise CommandError(str(error), returncode=FAILED) from error
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":  # it is the terminal's that cannot show something
+            raise
+        sentence = _("An argument is not valid UTF-8 text.")
+        raise CommandError(sentence, returncode=BAD_INPUT) from error
     except DatabaseError as error:
         sentence = _("The database cannot be used (%(reason)s): run manage.py migrate.")
         raise CommandError(sentence % {"reason": error}, returncode=FAILED) from error

@@ -6,7 +6,7 @@ import pytest
 
 from tasks import policy
 from tasks.errors import PermissionMissing
-from tasks.models import Job
+from tasks.models import Job, Schedule
 from tasks.policy import CODE, LABELS, PERMISSIONS, Actor, cli_actor
 
 
@@ -31,14 +31,18 @@ def test_the_command_line_acts_as_the_system_user() -> None:
     assert (cli_actor().name, cli_actor().via) == (getpass.getuser(), "cli")
 
 
+def _permissions() -> list[tuple[str, str]]:
+    return [*Job._meta.permissions, *Schedule._meta.permissions]
+
+
 def test_every_permission_exists_in_the_models() -> None:
-    own = {f"tasks.{code}" for code, _name in Job._meta.permissions}
+    own = {f"tasks.{code}" for code, _name in _permissions()}
     default = {f"tasks.{verb}_job" for verb in Job._meta.default_permissions}
     assert set(PERMISSIONS.values()) <= own | default
 
 
 def test_what_an_operator_may_do_is_called_the_same_everywhere() -> None:
-    for code, name in Job._meta.permissions:
+    for code, name in _permissions():
         assert LABELS[f"tasks.{code}"] == name
     assert set(LABELS) == set(PERMISSIONS.values())
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tasks.broker import keys
+from tasks.broker.push import score_of
 from tasks.broker.scripts import invoke
 from tasks.models import Attempt
 from tasks.submission import submit
@@ -108,7 +109,7 @@ def test_a_delayed_job_that_is_in_no_set_waits_until_it_is_due(key: str) -> None
         client().delete(keys.job(job_id))
         client().sadd(key, job_id)
     assert compare() == 1
-    assert client().zscore(keys.DELAYED, job_id) == round(due.timestamp(), 3)
+    assert client().zscore(keys.DELAYED, job_id) == float(score_of(due))
     assert (status(job_id), waiting()) == ("scheduled", [])
 
 

@@ -11,6 +11,7 @@ from rq_scheduler import Scheduler
 
 from tasks.broker.client import get_client
 from tasks.broker.inspection import ServerFacts, read_server_facts
+from tasks.broker.moves import move_due
 from tasks.checks import Level
 from tasks.conf import get_config
 from tasks.errors import BrokerUnavailable
@@ -72,6 +73,7 @@ class TestServer:
             ({"clock_ahead": 60.0}, "clock", Level.BAD),
             ({"is_open": True}, "redis-open", Level.BAD),
             ({"has_stock_scheduler": True}, "rqscheduler", Level.BAD),
+            ({"periodic": 1}, "rq-scheduler", Level.WARNING),
         ],
     )
     def test_each_trouble_is_found(
@@ -185,6 +187,19 @@ class TestRealServer:
         assert read_server_facts().has_stock_scheduler
         stock.register_death()
         assert not read_server_facts().has_stock_scheduler
+
+    def test_the_periodic_entries_that_are_held_are_counted(self) -> None:
+        soon = timezone.now()
+        for number in range(3):
+            stock = Scheduler(connection=get_client())
+            stock.schedule(soon, "tests.sample.add", args=[number], interval=60)
+        move_due(get_client())
+        facts = read_server_facts()
+        assert facts.periodic == 3
+        (found,) = (one for one in check_server(facts) if one.check == "rq-scheduler")
+        assert found.text.startswith(
+            "3 repeating entries that rq-scheduler clients left"
+        )
 
     def test_a_server_that_hides_its_settings_is_no_fault(
         self, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,205 @@
+"""Schedules are made and changed here: the one door for pages, REST, the shell and code.
+
+`values` map fields of Schedule to what they are to be: moments as datetimes or ISO 8601
+text (without a zone: in the schedule's), durations in seconds, the calendar by its name;
+None is a field's default. Errors that every function may raise: PermissionMissing;
+InvalidOption, which names the field; InvalidArguments, which names each argument of the
+task; PayloadTooLarge. Then nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from tasks.errors import InvalidOption, ScheduleChanged, ScheduleNotFound
+from tasks.models import Job, Schedule
+from tasks.policy import Actor
+from tasks.registry import Call, registry
+from tasks.schedules.checks import RULE_FIELDS, check, check_future
+from tasks.schedules.clock import clock
+from tasks.schedules.fields import FIELDS, with_groups
+from tasks.schedules.limits import SCHEDULE_NAME
+from tasks.schedules.preview import Preview as Preview
+from tasks.schedules.preview import draft
+from tasks.schedules.preview import preview as preview
+from tasks.schedules.reports import get_schedule
+from tasks.schedules.saving import (
+    changed_fields,
+    insert,
+    note_overrides,
+    tell_changes,
+    update,
+    write_audit,
+)
+from tasks.schedules.unknown_tasks import is_declared_here
+from tasks.submission import submit_call
+from tasks.text import gettext as _
+
+
+def create(actor: Actor, name: str, values: Mapping[str, Any]) -> Schedule:
+    """Make a schedule; what `values` leave out is as the model says.
+
+    Raises ScheduleExists.
+    """
+    actor.require("schedule.manage")
+    now = clock.now()
+    schedule = draft(values)
+    schedule.name = checked_name(name)
+    check(schedule, now)
+    check_future(schedule, now)
+    with transaction.atomic():
+        insert(schedule, actor.name, now)
+        write_audit(actor, "schedule.create", name)
+    return schedule
+
+
+def change(
+    actor: Actor, name: str, values: Mapping[str, Any], *, version: int | None = None
+) -> Schedule:
+    """Change what `values` name; of a declared one they stand before the code's.
+
+    With the `version` that was seen, raises ScheduleChanged where there is a newer one.
+    Raises ScheduleNotFound, and BrokerFull or BrokerUnavailable where a new rule must wait
+    until what is due by the old one can be decided.
+    """
+    actor.require("schedule.manage")
+    now = clock.now()
+    with transaction.atomic():
+        before = _lock(name)
+        if version is not None and version != before.version:
+            raise ScheduleChanged(name, before.changed_by)
+        after = draft(values, before)
+        # Whatever is wrong with it, it can be disabled.
+        if dict(values) != {"enabled": False}:
+            _check_change(before, after, now)
+        changed = changed_fields(before, after)
+        if changed:
+            note_overrides(after, changed, actor.name, now)
+            update(before, after, actor.name, now)
+            write_audit(actor, _verb(after, changed), name, tell_changes(before, after))
+    return after
+
+
+def set_enabled(actor: Actor, name: str, enabled: bool) -> Schedule:  # noqa: FBT001
+    """Enable or disable; one that stands so already stays as it is.
+
+    One that could not work is not enabled. Raises ScheduleNotFound.
+    """
+    return change(actor, name, {"enabled": enabled})
+
+
+def delete(actor: Actor, name: str) -> None:
+    """Delete a schedule and its Fires; the jobs stay. Raises ScheduleNotFound.
+
+    One that the code of this process declares would come back, so it can only be
+    disabled.
+    """
+    actor.require("schedule.manage")
+    with transaction.atomic():
+        schedule = _lock(name)
+        if is_declared_here(schedule):
+            problem = _("the code declares it: remove it there, or disable it here")
+            raise InvalidOption("name", problem)
+        write_audit(actor, "schedule.delete", name)
+        schedule.delete()
+
+
+def reset(actor: Actor, name: str, fields: Sequence[str] = ()) -> Schedule:
+    """Take the code's values back for some fields, or for all that people changed.
+
+    Raises ScheduleNotFound.
+    """
+    actor.require("schedule.manage")
+    now = clock.now()
+    with transaction.atomic():
+        before = _lock(name)
+        taken = _taken_back(before, fields)
+        if not taken:
+            return before
+        declared = before.declared or {}
+        after = draft({field: declared.get(field) for field in taken}, before)
+        after.overrides = {
+            field: mark
+            for field, mark in before.overrides.items()
+            if field not in taken
+        }
+        _check_change(before, after, now)
+        update(before, after, actor.name, now)
+        write_audit(actor, "schedule.reset", name, tell_changes(before, after))
+    return after
+
+
+def run_now(actor: Actor, name: str, args: Mapping[str, Any] | None = None) -> Job:
+    """Submit a job of the schedule now, with other arguments by name where given.
+
+    It is none of the schedule's moments: these come as they would have. Raises
+    ScheduleNotFound and what `tasks.submit` raises.
+    """
+    actor.require("run_now")
+    schedule = get_schedule(name)
+    task = registry.get(schedule.task)
+    call = Call(task, schedule.args, schedule.kwargs)
+    with transaction.atomic():
+        handle = submit_call(
+            call if args is None else Call(task, (), args),
+            actor=actor,
+            queue=schedule.queue or None,
+            timeout=schedule.timeout,
+            retries=schedule.retries,
+            tags=schedule.tags,
+            at_front=schedule.at_front,
+        )
+        write_audit(actor, "schedule.run", name, handle.id)
+    return Job.objects.get(pk=handle.id)
+
+
+def checked_name(name: object) -> str:
+    """Return a name that a schedule may have. Raises InvalidOption."""
+    if isinstance(name, str) and name == name.strip() and SCHEDULE_NAME.match(name):
+        return name
+    problem = _("must be 1 to 200 letters, digits, blanks or . _ ~ -")
+    raise InvalidOption("name", problem)
+
+
+def _lock(name: str) -> Schedule:
+    """Return the row, which stays as it is until the transaction ends."""
+    found = get_schedule(name)
+    locked = Schedule.objects.select_for_update(of=("self",)).filter(pk=found.pk)
+    schedule = locked.select_related("calendar").first()
+    if schedule is None:  # somebody deleted it just now
+        raise ScheduleNotFound(name)
+    return schedule
+
+
+def _check_change(before: Schedule, after: Schedule, now: datetime) -> None:
+    check(after, now)
+    changed = changed_fields(before, after)
+    is_enabled = after.enabled and not before.enabled
+    if is_enabled or set(RULE_FIELDS).intersection(changed):
+        check_future(after, now)
+
+
+def _verb(schedule: Schedule, changed: Sequence[str]) -> str:
+    if changed != ["enabled"]:
+        return "schedule.change"
+    return "schedule.enable" if schedule.enabled else "schedule.disable"
+
+
+def _taken_back(schedule: Schedule, fields: Sequence[str]) -> list[str]:
+    """Return which fields are to be as the code has them."""
+    if schedule.declared is None:
+        raise InvalidOption(
+            "name", _("no code declares it, so there is nothing to take")
+        )
+    for field in fields:
+        if field not in FIELDS:
+            problem = _("is not a field of a schedule; the fields are %(fields)s")
+            raise InvalidOption(field, problem % {"fields": ", ".join(FIELDS)})
+    wanted = with_groups(fields or FIELDS)
+    # What is gone from the code cannot be enabled as the code says.
+    kept = set() if schedule.gone_at is None else {"enabled"}
+    return [field for field in wanted if field in schedule.overrides.keys() - kept]

@@ -1,0 +1,130 @@
+"""Writing a schedule that was changed: its row, what it is due next, and the audit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from tasks.errors import BrokerFull, BrokerUnavailable, ScheduleExists
+from tasks.models import Audit, Schedule
+from tasks.policy import Actor
+from tasks.schedules.checks import RULE_FIELDS
+from tasks.schedules.fields import FIELDS, GROUPS, values_of, with_groups
+from tasks.schedules.fires import settle
+from tasks.schedules.plans import PLANNED, plan
+from tasks.schedules.writing import PLACES
+
+#: Characters that the audit keeps of what was changed, and of one value in it.
+_RESULT, _VALUE = 500, 60
+
+#: Fields whose values the audit does not repeat: they may be secrets.
+_UNTOLD = ("args", "kwargs")
+
+#: Fields upon which it depends when a schedule is due next.
+_PLANNING = frozenset({*RULE_FIELDS, "enabled", "jitter", "most_fires"})
+
+#: Columns that follow from a change.
+_FOLLOWING = (
+    *("disabled_at", "declared", "overrides", "gone_at"),
+    *("version", "changed_at", "changed_by"),
+)
+
+
+def insert(schedule: Schedule, by: str, now: datetime) -> None:
+    """Save a new schedule. Raises ScheduleExists."""
+    schedule.created_at = schedule.changed_at = schedule.cursor = now
+    schedule.created_by = schedule.changed_by = by
+    schedule.disabled_at = None if schedule.enabled else now
+    plan(schedule, now)
+    try:
+        with transaction.atomic():
+            schedule.save(force_insert=True)
+    except IntegrityError as error:
+        raise ScheduleExists(schedule.name) from error
+
+
+def changed_fields(before: Schedule, after: Schedule) -> list[str]:
+    """Return the fields in which two rows differ, in order."""
+    old, new = values_of(before), values_of(after)
+    return [field for field in FIELDS if old[field] != new[field]]
+
+
+def update(before: Schedule, after: Schedule, by: str, now: datetime) -> None:
+    """Save a row that is locked, and what follows from the fields that are changed."""
+    changed = changed_fields(before, after)
+    if "enabled" in changed:
+        after.disabled_at = None if after.enabled else now
+    planned: tuple[str, ...] = ()
+    if _PLANNING.intersection(changed):
+        planned = PLANNED
+        plan_anew(before, after, now)
+    after.version = before.version + 1
+    after.changed_at, after.changed_by = now, by
+    after.save(update_fields=[*changed, *_FOLLOWING, *planned])
+
+
+def plan_anew(before: Schedule, after: Schedule, now: datetime) -> None:
+    """Decide what has come due by the old rule, then go by the new one from now on.
+
+    Raises BrokerFull and BrokerUnavailable where that cannot be decided now; but one can
+    always be disabled: its moments are then among those that pass meanwhile.
+    """
+    try:
+        settle(before, now)
+    except (BrokerFull, BrokerUnavailable):
+        if after.enabled:
+            raise
+    for column in PLACES:
+        setattr(after, column, getattr(before, column))
+    plan(after, now)
+
+
+def note_overrides(
+    schedule: Schedule, changed: Iterable[str], by: str, now: datetime
+) -> None:
+    """Note on a declared schedule that a person's values stand before the code's."""
+    if schedule.declared is None:
+        return
+    mark = {"by": by, "at": now.isoformat()}
+    overrides = schedule.overrides | dict.fromkeys(with_groups(changed), mark)
+    values, declared = values_of(schedule), schedule.declared
+    for group in (*GROUPS, *((field,) for field in FIELDS)):
+        is_part = len(group) == 1 and len(with_groups(group)) > 1
+        if not is_part and all(values[one] == declared.get(one) for one in group):
+            for one in group:  # as the code has it: nothing stands before that
+                overrides.pop(one, None)
+    schedule.overrides = overrides
+
+
+def write_audit(actor: Actor, verb: str, name: str, result: str = "") -> None:
+    """Note who did what to a schedule, or to a calendar."""
+    Audit.objects.create(
+        actor=actor.name,
+        via=actor.via,
+        verb=verb,
+        target=name,
+        result=result[:_RESULT],
+    )
+
+
+def tell_changes(before: Schedule, after: Schedule) -> str:
+    """Return "expression: 0 9 * * * → 0 10 * * *, …" for the audit."""
+    old, new = values_of(before), values_of(after)
+    return ", ".join(
+        _tell(field, old, new) for field in FIELDS if old[field] != new[field]
+    )
+
+
+def _tell(field: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    if field in _UNTOLD:
+        return field
+    return f"{field}: {_short(old[field])} → {_short(new[field])}"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"
