@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from dashboard.api import errors, jobs, queues, tasks, workers
+from dashboard.api import (
+    backfills,
+    calendars,
+    errors,
+    jobs,
+    queues,
+    schedule_documents,
+    schedule_moments,
+    schedules,
+    tasks,
+    workers,
+)
 from dashboard.api.auth import AUTH, login_required_here
 from dashboard.api.bodies import JsonParser
 from dashboard.api.openapi import Api
@@ -17,7 +28,17 @@ api = Api(
     docs_decorator=login_required_here,
 )
 errors.install(api)
-for module in (jobs, queues, tasks, workers):
+for module in (
+    jobs,
+    queues,
+    tasks,
+    workers,
+    schedules,
+    schedule_moments,
+    schedule_documents,
+    backfills,
+    calendars,
+):
     api.add_router("", module.router)
 
 __all__ = ["api"]

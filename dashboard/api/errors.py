@@ -16,15 +16,23 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from dashboard.api.problems import explain, invalid, problem
 from tasks import errors
+from tasks.schedules.errors import BackfillNotFound, BackfillOver
 from tasks.wording import word_problem
 
 #: What each of the domain's errors means in HTTP: status, type, title.
 KINDS: dict[type[errors.TasksError], tuple[int, str, Promise]] = {
+    BackfillNotFound: (404, "backfill-not-found", gettext_lazy("No such backfill")),
+    BackfillOver: (409, "backfill-over", gettext_lazy("The backfill has ended")),
     errors.BrokerFull: (507, "broker-full", gettext_lazy("Redis is nearly full")),
     errors.BrokerUnavailable: (
         503,
         "broker-unavailable",
         gettext_lazy("Redis is away"),
+    ),
+    errors.CalendarNotFound: (
+        404,
+        "calendar-not-found",
+        gettext_lazy("No such calendar"),
     ),
     errors.IdempotencyConflict: (
         409,
@@ -54,6 +62,17 @@ KINDS: dict[type[errors.TasksError], tuple[int, str, Promise]] = {
         gettext_lazy("A permission is missing"),
     ),
     errors.QueueNotFound: (404, "queue-not-found", gettext_lazy("No such queue")),
+    errors.ScheduleChanged: (
+        409,
+        "schedule-changed",
+        gettext_lazy("Somebody else changed the schedule"),
+    ),
+    errors.ScheduleExists: (409, "schedule-exists", gettext_lazy("The name is taken")),
+    errors.ScheduleNotFound: (
+        404,
+        "schedule-not-found",
+        gettext_lazy("No such schedule"),
+    ),
     errors.TaskNotRegistered: (
         422,
         "task-not-registered",

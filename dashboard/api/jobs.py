@@ -21,7 +21,7 @@ from dashboard.api.payloads import (
     SubmitIn,
     job_url,
 )
-from dashboard.api.problems import invalid
+from dashboard.api.problems import invalid, refuse_unknown
 from dashboard.api.shapes import brief, whole
 from dashboard.paging import Cursor, Position, make_page
 from tasks import actions
@@ -58,10 +58,8 @@ def submit_job(
 def list_jobs(request: ApiRequest, wanted: Query[JobFilter]) -> JobPage | HttpResponse:
     """Return jobs, newest first, by state, task and queue."""
     request.auth.require("view")
-    unknown = request.GET.keys() - JobFilter.model_fields.keys()
-    if unknown:
-        problem = _("is not a filter of this list")
-        return invalid(dict.fromkeys(sorted(unknown), problem))
+    if refusal := refuse_unknown(request, JobFilter):
+        return refusal
     place = Cursor.parse(wanted.cursor)
     if wanted.cursor and place is None:
         return invalid({"cursor": _("is not a cursor of this list")})

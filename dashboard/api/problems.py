@@ -61,6 +61,15 @@ def invalid(problems: Mapping[str, str]) -> HttpResponse:
     return problem(422, listed, kind="invalid-request", title=title, errors=problems)
 
 
+def refuse_unknown(
+    request: HttpRequest, wanted: type[BaseModel]
+) -> HttpResponse | None:
+    """Return the 422 for a query with parameters that `wanted` does not name."""
+    unknown = sorted(request.GET.keys() - wanted.model_fields.keys())
+    problem = _("is not a filter of this list")
+    return invalid(dict.fromkeys(unknown, problem)) if unknown else None
+
+
 def explain(status: int, response: HttpResponseBase | None = None) -> str:
     """Return the sentence for a status whose answer was not made here."""
     match status:
