@@ -16,6 +16,7 @@ from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from dashboard.zones import ZONE_COOKIE
 from tasks.errors import PermissionMissing
 from tasks.policy import Actor
 
@@ -40,11 +41,16 @@ class LiveRequest(ActorRequest):
     """
 
     def __init__(
-        self, path: str, query: str, permissions: frozenset[str] | None
+        self,
+        path: str,
+        query: str,
+        permissions: frozenset[str] | None,
+        zone: str = "",
     ) -> None:
         super().__init__()
         self.method = "GET"
         self.GET = QueryDict(query)
+        self.COOKIES = {ZONE_COOKIE: zone}
         self.path = self.path_info = path
         self.META = {"QUERY_STRING": query, "SERVER_NAME": "live", "SERVER_PORT": "0"}
         self.user = AnonymousUser()

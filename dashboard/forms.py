@@ -28,6 +28,8 @@ class Choice:
 
     text: str
     value: Any
+    #: What people read, where that is another text.
+    label: str = ""
 
 
 @dataclass(frozen=True)

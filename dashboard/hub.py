@@ -1,9 +1,9 @@
 """Renders a watched page once for everybody who watches it, and hands it out.
 
 One hub per web process. It hears of changes in Redis, and at most once a second renders
-each distinct watch (page, language, permissions) in a thread; who already has the same
-text gets nothing. Time passes without any change too (a worker falls silent), so every
-watch is looked at again every few seconds.
+each distinct watch (page, language, permissions, zone) in a thread; who already has the
+same text gets nothing. Time passes without any change too (a worker falls silent), so
+every watch is looked at again every few seconds.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Watch:
     query: str
     language: str
     permissions: frozenset[str] | None
+    #: The time zone in which its times are written; "" where it shows none of a viewer's.
+    zone: str = ""
 
 
 #: Renders a watch; None where the page is gone or may not be seen.

@@ -26,6 +26,7 @@ from tasks.job_reports import ran_for, waited_for
 from tasks.models import Job
 from tasks.policy import Actor
 from tasks.registry import Task, registry
+from tasks.schedules.fire_reports import Origin, find_origin
 from tasks.setbacks import Setback, explain_setback
 from tasks.states import State
 from tasks.tracebacks import Section, split_traceback
@@ -53,6 +54,8 @@ class JobView:
     may_submit: bool
     reason: Reason | None
     setback: Setback | None
+    #: The due moment of a schedule that it came of.
+    origin: Origin | None
     progress: Progress | None
     lines: Sequence[LogLine]
     more_lines: bool
@@ -98,6 +101,7 @@ def read_job_view(job: Job, board: Board, actor: Actor) -> JobView:
         may_submit=actor.may("submit"),
         reason=explain_waiting(job, details.parents.rows, snapshot, now, holder),
         setback=explain_setback(job, details.attempts, details.history, now),
+        origin=find_origin(job.id),
         progress=progress,
         lines=lines[-LINES_SHOWN:],
         more_lines=len(lines) > LINES_SHOWN,

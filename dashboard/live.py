@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 from dashboard.access import PUBLIC, ActorRequest, LiveRequest, access, web_actor
 from dashboard.hub import Hub, Watch
 from dashboard.rendering import LIVE
+from dashboard.zones import watched_zone
 from tasks.board import forget_board
 from tasks.broker.live import changes
 
@@ -75,7 +76,8 @@ def _watch(request: ActorRequest) -> Watch | None:
     if getattr(view, "access_verb", PUBLIC) == PUBLIC or iscoroutinefunction(view):
         return None
     language = translation.get_language() or "en"
-    return Watch(path, query, language, request.actor.permissions)
+    zone = watched_zone(request, view)
+    return Watch(path, query, language, request.actor.permissions, zone)
 
 
 async def _events(
@@ -135,7 +137,7 @@ async def _may_still_watch(request: ActorRequest, watch: Watch) -> bool:
 
 def render_watch(watch: Watch) -> str | None:
     """Render the live partial of what is watched, by its own view, for all who watch it."""
-    request = LiveRequest(watch.path, watch.query, watch.permissions)
+    request = LiveRequest(watch.path, watch.query, watch.permissions, watch.zone)
     close_old_connections()
     try:
         match = request.resolver_match = resolve(watch.path)

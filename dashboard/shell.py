@@ -12,8 +12,10 @@ from django.utils.translation import gettext as _
 
 from dashboard.access import ActorRequest
 from tasks.board import Board, Outage, read_board
+from tasks.models import Schedule
 from tasks.registry import registry
 from tasks.reports import queue_names
+from tasks.schedules.overdue import OVERDUE_AFTER
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "taskyard_theme"
@@ -70,6 +72,7 @@ def _nav(path: str, board: Board) -> tuple[NavItem, ...]:
         ("overview", _("Overview"), "o", "", False),
         ("jobs-list", _("Jobs"), "j", _waiting(board), False),
         ("queues-list", _("Queues"), "q", _queues(board), False),
+        ("schedules-list", _("Schedules"), "s", *_schedules()),
         ("workers-list", _("Workers"), "w", *_workers(board)),
         ("tasks-list", _("Tasks"), "t", str(len(registry)), False),
     )
@@ -92,6 +95,13 @@ def _waiting(board: Board) -> str:
 
 def _queues(board: Board) -> str:
     return str(len(queue_names(board.snapshot))) if board.snapshot else ""
+
+
+def _schedules() -> tuple[str, bool]:
+    """Return how many are enabled, and whether one of them is overdue."""
+    enabled = Schedule.objects.filter(enabled=True).count()
+    overdue = Schedule.objects.overdue(timezone.now() - OVERDUE_AFTER)
+    return short_count(enabled), enabled > 0 and overdue.exists()
 
 
 def _workers(board: Board) -> tuple[str, bool]:

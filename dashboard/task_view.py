@@ -15,7 +15,7 @@ from tasks.errors import (
     InvalidOption,
     PayloadTooLarge,
 )
-from tasks.models import Job
+from tasks.models import Job, Schedule
 from tasks.policy import Actor
 from tasks.registry import Task
 from tasks.submission import Handle, submit
@@ -45,7 +45,7 @@ class TaskForm:
 
 def make_form(task: Task, source: Job | None = None) -> TaskForm:
     """Return the form with the task's defaults, or with the arguments of `source`."""
-    values = _arguments_of(task, source) if source else None
+    values = arguments_of(task, source) if source else None
     return TaskForm(
         make_fields(task, values),
         make_option_fields(task),
@@ -53,13 +53,14 @@ def make_form(task: Task, source: Job | None = None) -> TaskForm:
     )
 
 
-def _arguments_of(task: Task, job: Job) -> Mapping[str, Any]:
+def arguments_of(task: Task, source: Job | Schedule) -> Mapping[str, Any]:
+    """Return the arguments that a job or a schedule has, by name."""
     try:
-        bound = task.signature.bind(job.args, job.kwargs)
+        bound = task.signature.bind(source.args, source.kwargs)
         return task.signature.to_json(bound)
     except InvalidArguments:
         # The signature has changed since: what still has a name is kept.
-        return dict(job.kwargs)
+        return dict(source.kwargs)
 
 
 def run_form(

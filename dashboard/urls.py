@@ -8,7 +8,19 @@ from django.urls import path
 
 from dashboard import health, live
 from dashboard.api import api
-from dashboard.pages import account, doctor, jobs, overview, queues, tasks, workers
+from dashboard.pages import (
+    account,
+    backfills,
+    calendars,
+    doctor,
+    jobs,
+    overview,
+    queues,
+    schedule_forms,
+    schedules,
+    tasks,
+    workers,
+)
 
 # The admin shares the sign-in page; whoever is signed in without staff rights is told so.
 admin.site.site_title = admin.site.site_header = "Taskyard"
@@ -37,6 +49,52 @@ urlpatterns = [
     path("workers/<path:name>/quiet/", workers.quiet, name="workers-quiet"),
     path("workers/<path:name>/wake/", workers.wake, name="workers-wake"),
     path("workers/<path:name>/stop/", workers.stop, name="workers-stop"),
+    path("schedules/", schedules.list_schedules, name="schedules-list"),
+    # No schedule's name begins with "-", so these stand beside the names.
+    path("schedules/-/new/", schedule_forms.new, name="schedules-new"),
+    path("schedules/-/create/", schedule_forms.create, name="schedules-create"),
+    path("schedules/-/preview/", schedule_forms.preview, name="schedules-preview"),
+    path("schedules/-/timeline/", schedules.show_timeline, name="schedules-timeline"),
+    path("schedules/-/calendars/", calendars.list_calendars, name="calendars-list"),
+    path("schedules/-/calendars/+add/", calendars.add, name="calendars-add"),
+    path(
+        "schedules/-/calendars/<path:name>/delete/",
+        calendars.delete,
+        name="calendars-delete",
+    ),
+    path(
+        "schedules/-/calendars/<path:name>/",
+        calendars.show_calendar,
+        name="calendars-detail",
+    ),
+    path(
+        "schedules/-/backfills/<number>/pause/", backfills.pause, name="backfills-pause"
+    ),
+    path(
+        "schedules/-/backfills/<number>/go-on/", backfills.go_on, name="backfills-go-on"
+    ),
+    path(
+        "schedules/-/backfills/<number>/abort/", backfills.abort, name="backfills-abort"
+    ),
+    path("schedules/<path:name>/edit/", schedule_forms.edit, name="schedules-edit"),
+    path(
+        "schedules/<path:name>/change/", schedule_forms.change, name="schedules-change"
+    ),
+    path(
+        "schedules/<path:name>/arguments/",
+        schedule_forms.ask_arguments,
+        name="schedules-arguments",
+    ),
+    path("schedules/<path:name>/run/", schedule_forms.run_now, name="schedules-run"),
+    path("schedules/<path:name>/enable/", schedules.enable, name="schedules-enable"),
+    path("schedules/<path:name>/disable/", schedules.disable, name="schedules-disable"),
+    path("schedules/<path:name>/reset/", schedules.reset, name="schedules-reset"),
+    path("schedules/<path:name>/delete/", schedules.delete, name="schedules-delete"),
+    path("schedules/<path:name>/backfill/", backfills.ask, name="schedules-backfill"),
+    path(
+        "schedules/<path:name>/backfill/start/", backfills.start, name="backfills-start"
+    ),
+    path("schedules/<path:name>/", schedules.show_schedule, name="schedules-detail"),
     path("doctor/", doctor.show, name="doctor"),
     path("live/", live.stream, name="live"),
     path("healthz", health.check, name="healthz"),

@@ -7,6 +7,12 @@ const SILENT_AFTER = 35_000; // two heartbeats of the stream and a little
 const RETRY_FROM = 1_000;
 const RETRY_UP_TO = 30_000;
 
+// Kept for the server, which writes times in the zone of whoever looks.
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+if (/^[\w+/-]+$/.test(timeZone)) {
+  document.cookie = `taskyard_zone=${timeZone}; path=/; max-age=31536000; samesite=lax`;
+}
+
 const pulse = document.getElementById("pulse");
 const live = document.getElementById("live");
 const words = pulse?.dataset ?? {};
@@ -239,3 +245,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
+// A form that was refused is mended at its first problem, so typing begins there.
+document.querySelector("main [aria-invalid='true']")?.focus();

@@ -12,6 +12,7 @@ from tasks.board import read_board
 from tasks.models import Job
 from tasks.reports import read_figures, read_queues
 from tasks.run_reports import read_next, read_running
+from tasks.schedules.reports import read_coming
 from tasks.verdict import judge
 
 
@@ -24,6 +25,7 @@ def show(request: ActorRequest) -> HttpResponse:
         "figures": read_figures(board, now),
         "queues": read_queues(board.snapshot, now) if board.snapshot else None,
         "running": read_running(board, now),
+        "coming": read_coming(None if board.outage else board.snapshot, now),
         "next": read_next(board),
         "has_jobs": Job.objects.exists(),
     }

@@ -87,6 +87,7 @@ def _render(
         "breakers": read_breakers(read_board().snapshot, task.name),
         "form": form,
         "may_submit": request.actor.may("submit"),
+        "may_manage": request.actor.may("schedule.manage"),
         "rows": read_rows(find_jobs(task=task.name), limit=RECENT),
         "now": now,
     }

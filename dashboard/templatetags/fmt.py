@@ -102,7 +102,7 @@ def relative(moment: datetime, now: datetime) -> str:
     if distance >= RELATIVE_LIMIT:
         return f"{timezone.localtime(moment):%Y-%m-%d}"
     if distance < 1:
-        return _("just now")
+        return _("just now") if seconds >= 0 else _("now")
     pattern = _("%(span)s ago") if seconds > 0 else _("in %(span)s")
     return pattern % {"span": _span(int(distance))}
 
@@ -175,6 +175,19 @@ def verb_label(verb: str) -> str:
         "mark_failed": _("marked as failed"),
         "run_again": _("run again"),
         "submit": _("submitted"),
+        "schedule.create": _("made"),
+        "schedule.declare": _("declared"),
+        "schedule.gone": _("gone from the code"),
+        "schedule.back": _("back in the code"),
+        "schedule.change": _("changed"),
+        "schedule.enable": _("enabled"),
+        "schedule.disable": _("disabled"),
+        "schedule.reset": _("reset to the code"),
+        "schedule.run": _("run by hand"),
+        "backfill.create": _("backfill begun"),
+        "backfill.pause": _("backfill paused"),
+        "backfill.go_on": _("backfill went on"),
+        "backfill.abort": _("backfill aborted"),
     }
     return labels.get(verb, verb)
 

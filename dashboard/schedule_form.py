@@ -1,0 +1,299 @@
+"""The form of a schedule: new, of one that exists, or sent back with what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+from dashboard.collisions import Clash, clashes_in
+from dashboard.form_input import mark_problems, read_form
+from dashboard.forms import Field, make_fields
+from dashboard.schedule_fields import (
+    JOB,
+    KINDS,
+    MOMENTS,
+    POLICIES,
+    PREFIX,
+    WHEN,
+    make_settings,
+    read_settings,
+    settings_of,
+)
+from dashboard.task_view import arguments_of
+from tasks.errors import (
+    InvalidArguments,
+    InvalidOption,
+    PermissionMissing,
+    ScheduleNotFound,
+    TasksError,
+)
+from tasks.models import Schedule
+from tasks.policy import Actor
+from tasks.registry import Task, registry
+from tasks.schedules import definitions
+from tasks.schedules.preview import Preview
+from tasks.schedules.reports import get_schedule
+from tasks.text import name_problem
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a rule would do, or what is wrong with it."""
+
+    preview: Preview | None = None
+    problems: Sequence[str] = ()
+
+    @property
+    def clashes(self) -> list[Clash]:
+        return clashes_in(self.preview.moments) if self.preview else []
+
+
+@dataclass(frozen=True)
+class ScheduleForm:
+    """All inputs of the form, and what is known of them."""
+
+    #: The task, where this process knows it; without it the arguments cannot be shown.
+    task: Task | None
+    name: Field
+    arguments: Sequence[Field]
+    settings: Sequence[Field]
+    #: What is wrong with the whole.
+    problems: Sequence[str] = ()
+    #: The schedule that is edited, and the version of it that was seen.
+    schedule: Schedule | None = None
+    version: str = ""
+    outlook: Outlook | None = None
+
+    @property
+    def when(self) -> list[Field]:
+        return [field for field in self.settings if field.name in WHEN]
+
+    @property
+    def policies(self) -> list[Field]:
+        return [field for field in self.settings if field.name in POLICIES]
+
+    @property
+    def job(self) -> list[Field]:
+        return [field for field in self.settings if field.name in JOB]
+
+    @property
+    def policies_open(self) -> bool:
+        return any(field.problem for field in self.policies)
+
+    @property
+    def job_open(self) -> bool:
+        """Whether an option was given or is wrong, so that it must not be folded."""
+        return any(f.problem or f.text not in ("", "false") for f in self.job)
+
+    @property
+    def has_problems(self) -> bool:
+        fields = [self.name, *self.arguments, *self.settings]
+        return bool(self.problems) or any(field.problem for field in fields)
+
+
+def make_new_form(task: Task, zone: ZoneInfo) -> ScheduleForm:
+    """Return the form of a new schedule of a task, in the zone of whoever makes it."""
+    return ScheduleForm(
+        task=task,
+        name=_name_field(task.name),
+        arguments=make_fields(task),
+        settings=make_settings({"zone": zone.key}),
+    )
+
+
+def make_edit_form(schedule: Schedule) -> ScheduleForm:
+    task = registry.find(schedule.task)
+    return ScheduleForm(
+        task=task,
+        name=_name_field(schedule.name),
+        arguments=make_fields(task, arguments_of(task, schedule)) if task else [],
+        settings=make_settings(settings_of(schedule)),
+        schedule=schedule,
+        version=str(schedule.version),
+    )
+
+
+def _name_field(text: str) -> Field:
+    return Field(
+        "name",
+        "text",
+        PREFIX,
+        _("Name"),
+        required=True,
+        text=text,
+        help=_("Letters, digits, blanks and . _ ~ -; it stands in the page's address."),
+        limits={"maxlength": 200},
+    )
+
+
+def create_by(
+    form: ScheduleForm, posted: Mapping[str, str], actor: Actor
+) -> tuple[ScheduleForm, Schedule | None]:
+    """Make what the form says; without a schedule the form says what is wrong.
+
+    Raises PermissionMissing.
+    """
+    form, values = fill(form, posted)
+    form = _marked(form, values)
+    if form.has_problems:
+        return form, None
+    try:
+        values |= _call(form.task, values["kwargs"])
+        return form, definitions.create(actor, form.name.text, values)
+    except PermissionMissing:
+        raise
+    except TasksError as error:
+        return _refused(form, error), None
+
+
+def _marked(form: ScheduleForm, values: Mapping[str, Any]) -> ScheduleForm:
+    """Return the form with what is wrong with its rule, and with its call."""
+    rule = {name: values[name] for name in values.keys() - {"args", "kwargs"}}
+    try:
+        if not any(field.problem for field in form.settings):
+            definitions.preview(rule)
+    except InvalidOption as error:
+        form = _refused(form, error)
+    try:
+        if not any(field.problem for field in form.arguments):
+            _call(form.task, values["kwargs"])
+    except InvalidArguments as error:
+        form = _refused(form, error)
+    return form
+
+
+def change_by(
+    schedule: Schedule, posted: Mapping[str, str], actor: Actor
+) -> tuple[ScheduleForm, Schedule | None]:
+    """Change what differs in the form; without a schedule the form says what is wrong.
+
+    Raises PermissionMissing.
+    """
+    form = make_edit_form(schedule)
+    filled, values = fill(form, posted)
+    if filled.has_problems:
+        return filled, None
+    changed = {name: values[name] for name in values if name in _changed(form, filled)}
+    version = int(filled.version) if filled.version.isdecimal() else None
+    try:
+        if "kwargs" in changed:
+            changed |= _call(form.task, changed["kwargs"])
+        return filled, definitions.change(
+            actor, schedule.name, changed, version=version
+        )
+    except PermissionMissing:
+        raise
+    except TasksError as error:
+        return _refused(filled, error), None
+
+
+def _call(task: Task | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments as the task's types have them; raises InvalidArguments."""
+    if task is None:
+        return {}
+    signature = task.signature
+    args, kwargs = signature.split(signature.to_json(signature.bind((), given)))
+    return {"args": args, "kwargs": kwargs}
+
+
+def _changed(before: ScheduleForm, after: ScheduleForm) -> Collection[str]:
+    """Return the settings that somebody changed, and those that changed with them."""
+    pairs = zip(before.settings, after.settings, strict=True)
+    changed = {new.name for old, new in pairs if new.text != old.text}
+    if "zone" in changed:
+        changed |= set(MOMENTS)
+    if "kind" in changed:
+        changed |= KINDS.keys()
+    arguments = zip(before.arguments, after.arguments, strict=True)
+    if any(new.text != old.text for old, new in arguments):
+        changed |= {"args", "kwargs"}
+    return changed
+
+
+def fill(
+    form: ScheduleForm, posted: Mapping[str, str]
+) -> tuple[ScheduleForm, dict[str, Any]]:
+    """Return the form as it was filled, with problems, and the values of a schedule."""
+    arguments, given = read_form(form.arguments, posted)
+    settings, values = read_settings(form.settings, posted)
+    name = form.name
+    if form.schedule is None:
+        name = _read_name(name, posted)
+    filled = replace(
+        form,
+        name=name,
+        arguments=arguments,
+        settings=settings,
+        version=posted.get("version", form.version),
+    )
+    return filled, values | {"task": _task_name(form), "args": [], "kwargs": given}
+
+
+def _read_name(field: Field, posted: Mapping[str, str]) -> Field:
+    field = replace(field, text=posted.get(field.input_name, "").strip())
+    try:
+        definitions.checked_name(field.text)
+    except InvalidOption as error:
+        return replace(field, problem=error.problem)
+    return field
+
+
+def _task_name(form: ScheduleForm) -> str:
+    if form.schedule is not None:
+        return form.schedule.task
+    return form.task.name if form.task else ""
+
+
+def look_ahead(form: ScheduleForm, posted: Mapping[str, str]) -> ScheduleForm:
+    """Return the form as it was filled, with what it would do beside it."""
+    filled, values = fill(form, posted)
+    outlook = _outlook(filled.settings, values, filled.schedule)
+    return replace(filled, outlook=outlook)
+
+
+def look_at_settings(posted: Mapping[str, str]) -> Outlook:
+    """Return what the settings alone would do, whatever the task's arguments are."""
+    settings, values = read_settings(make_settings({}), posted)
+    values["task"] = posted.get("task", "")
+    try:
+        schedule = get_schedule(posted.get("schedule", ""))
+    except ScheduleNotFound:
+        schedule = None
+    return _outlook(settings, values, schedule)
+
+
+def _outlook(
+    settings: Sequence[Field], values: Mapping[str, Any], schedule: Schedule | None
+) -> Outlook:
+    wrong = [name_problem(f.label, f.problem) for f in settings if f.problem]
+    if wrong:
+        return Outlook(problems=wrong)
+    call = ("args", "kwargs")
+    rule = {name: value for name, value in values.items() if name not in call}
+    try:
+        preview = definitions.preview(rule, schedule=schedule)
+    except InvalidOption as error:
+        return Outlook(problems=[_word_problem(settings, error)])
+    return Outlook(preview)
+
+
+def _word_problem(settings: Sequence[Field], error: InvalidOption) -> str:
+    labels = {field.name: field.label for field in settings}
+    return name_problem(labels.get(error.option, error.option), error.problem)
+
+
+def _refused(form: ScheduleForm, error: TasksError) -> ScheduleForm:
+    """Return the form with the reason beside the input that it concerns."""
+    if isinstance(error, InvalidArguments):
+        marked, rest = mark_problems(form.arguments, error.problems)
+        return replace(form, arguments=marked, problems=[*form.problems, *rest])
+    if not isinstance(error, InvalidOption):
+        return replace(form, problems=[str(error)])
+    if error.option == "name":
+        return replace(form, name=replace(form.name, problem=error.problem))
+    marked, rest = mark_problems(form.settings, {error.option: error.problem})
+    return replace(form, settings=marked, problems=rest)
