@@ -41,6 +41,14 @@ async def brief_async() -> None:
 
 
 @task
+async def tick(*, schedule: str) -> str:
+    """Do nothing, on the worker's loop, for the schedule of that name."""
+    say(journal.START)
+    say(journal.END)
+    return schedule
+
+
+@task
 def doze(seconds: float) -> None:
     """Sleep so long, in a child process, with no more signs of life than two."""
     say(journal.START)

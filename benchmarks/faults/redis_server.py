@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import redis
@@ -35,6 +35,8 @@ class RedisServer:
         self.folder = folder
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        #: What it is started with beside the environment of this process.
+        self.environment: Mapping[str, str] = {}
         folder.mkdir()
 
     @property
@@ -66,6 +68,7 @@ class RedisServer:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env={**os.environ, **self.environment},
                 preexec_fn=functools.partial(die_with_parent, os.getpid()),
             )
         deadline = time.monotonic() + START_TIMEOUT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection, transaction
 
+from benchmarks.faults.cases.crash_points import OF_MOMENTS
 from benchmarks.faults.crashes import execution
 from benchmarks.faults.crashes.acts import ACTS
 from benchmarks.faults.crashes.execution import SqlCut, Statements
@@ -47,4 +48,5 @@ def test_a_process_dies_before_or_after_its_statement(reached: bool) -> None:
 
 def test_every_part_of_the_life_of_a_job_is_cut_off() -> None:
     acts = {name.partition(":")[0].partition(" ")[0] for name in ACTS}
-    assert {"submit", "claim", "settle", "sweep", "push", "report"} <= acts
+    assert {"submit", "claim", "settle", "sweep", "push", "report", "fire"} <= acts
+    assert set(OF_MOMENTS) <= set(ACTS)

@@ -19,6 +19,9 @@ LOOKS = (16.5, 20.0, 25.0, 30.0, 45.0, 62.0, 75.0)
 #: Worlds that wait at a time: each is a database of Redis, and of PostgreSQL.
 AT_ONCE = 200
 
+#: The acts in which due moments become jobs.
+OF_MOMENTS = ("fire", "fire late", "backfill", "cancel what a backfill left")
+
 #: Failed points that are told in words.
 NAMED = 20
 
@@ -66,6 +69,8 @@ def _tell(trial: Trial, crashes: Sequence[Crash]) -> None:
         trial.facts[f"passed: {act}"] = f"{count - badly[act]} of {count}"
     for crash in failed[:NAMED]:
         trial.facts[f"FAILED {crash.point}"] = "; ".join(crash.wrong)
-    trial.facts["cut points"] = len(crashes)
+    trial.ask("cut points", "≥", 1, len(crashes))
+    of_moments = sum(everywhere[act] for act in OF_MOMENTS)
+    trial.ask("cut points of fires and backfills", "≥", 1, of_moments)
     share = 100 * (len(crashes) - len(failed)) / len(crashes)
     trial.ask("cut points passed", "≥", 100, share, "%")

@@ -6,8 +6,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,13 @@ from benchmarks.faults.catalog import Trial, scenario
 from benchmarks.faults.flow import Flow, ask_for_all_runs, seconds_until
 from benchmarks.faults.redis_server import RedisServer
 from benchmarks.faults.runner import unended, wait_for_quiet
+from benchmarks.faults.timetable import (
+    Kept,
+    Timetable,
+    accept_all,
+    first_attempts,
+    wall_time,
+)
 from benchmarks.faults.yard import Yard
 from benchmarks.harness import wait_until
 from tasks.broker import keys
@@ -31,6 +39,13 @@ PATIENCE = 180
 
 #: Jobs that run when Redis is wiped: one in each child of the workers.
 WORKERS, CHILDREN = 2, 4
+
+#: Seconds from their submission in which delayed jobs come due, most of them when Redis
+#: has been wiped, and seconds between the moments of a schedule.
+DELAYS, SHORT_DELAYS, EVERY = (60.0, 150.0), (15.0, 30.0), 5
+
+#: Seconds before the first of these moments.
+LEAD = 4.0
 
 
 @scenario(
@@ -119,24 +134,48 @@ def absent(yard: Yard, ids: Iterable[str]) -> set[str]:
 
 @scenario(
     "R10",
-    "all of Redis gone with 10,000 jobs queued and 8 running: FLUSHALL, a new server",
+    "all of Redis gone with 10,000 jobs queued, 10,000 delayed, 8 running, 50 schedules:"
+    " FLUSHALL, a new server",
     forgetful=True,
     quiet_within=180,
-    takes=240,
+    takes=600,
 )
 def wipe(trial: Trial) -> None:
     yard = trial.yard
     yard.serve()
     for _number in range(WORKERS):
-        yard.worker("--children", str(CHILDREN), "--concurrency", "0")
+        yard.worker("--children", str(CHILDREN), "--concurrency", "20")
     ways = [("FLUSHALL", _flush), ("an empty new server", _replace)]
+    timetables, due = [], dict[str, float]()
     for name, way in trial.choose(ways, [trial.dice.choice(ways)]):
-        with _crowd(trial) as ids:
+        timetables.append(_timetable(trial, name))
+        with _crowd(trial, due) as ids:
             way(yard)
             took = seconds_until(lambda ids=ids: not unlisted(yard, ids), PATIENCE)
             trial.ask(f"all back after {name}", "≤", 60, took, "s")
+        last_at = timetables[-1].last_at.timestamp()
+        time.sleep(max(0.0, last_at + EVERY - time.time()))
+        accept_all()
         wait_for_quiet(yard, PATIENCE)
     ask_for_all_runs(trial)
+    kept = Kept.read(yard.journal(), timetables)
+    trial.ask("due moments of the schedules missed", "≤", 0, kept.missed)
+    trial.ask("delayed jobs run early", "≤", 0, _count_early(yard, due))
+
+
+def _count_early(yard: Yard, due: Mapping[str, float]) -> int:
+    """Return how many jobs began before they were due (in Unix seconds)."""
+    begun = first_attempts(yard.journal())
+    starts = {job: wall_time(min(line.at for line in begun[job])) for job in begun}
+    # A score has three decimals.
+    return sum(starts[job] < due[job] - 0.001 for job in due.keys() & starts)
+
+
+def _timetable(trial: Trial, way: str) -> Timetable:
+    """Have schedules that fire before the crowd is there, and beyond the wipe."""
+    names = [f"{way} {number}" for number in range(trial.choose(50, 5))]
+    every, count = timedelta(seconds=EVERY), trial.choose(36, 8)
+    return Timetable.begin(names, every, count, lead=LEAD)
 
 
 def _flush(yard: Yard) -> None:
@@ -150,15 +189,32 @@ def _replace(yard: Yard) -> None:
 
 
 @contextmanager
-def _crowd(trial: Trial) -> Iterator[set[str]]:
-    """Have every child run a job until the block ends, and others wait; give all ids."""
+def _crowd(trial: Trial, due: dict[str, float]) -> Iterator[set[str]]:
+    """Have every child run a job until the block ends, and others wait; give all ids.
+
+    When the delayed ones are due is added to `due`, in Unix seconds.
+    """
     yard, go = trial.yard, trial.yard.data / f"go-{trial.dice.getrandbits(64):x}"
     running = set(yard.submit([jobs.wait_for.s(go)] * (WORKERS * CHILDREN)))
     wait_until(lambda: running <= _started(yard), "the start of the running jobs", 60)
-    waiting = yard.submit([jobs.brief.s()] * trial.choose(10_000, 500))
-    wait_until(lambda: _recorded(yard) >= running.union(waiting), "the recorder", 60)
-    yield running.union(waiting)
+    count = trial.choose(10_000, 500)
+    delayed = _submit_delayed(trial, count)
+    due |= delayed
+    waiting = {*yard.submit([jobs.brief.s()] * count), *delayed}
+    wait_until(lambda: _recorded(yard) >= running | waiting, "the recorder", 60)
+    yield running | waiting
     go.touch()
+
+
+def _submit_delayed(trial: Trial, count: int) -> dict[str, float]:
+    """Submit jobs that come due at a hundred moments; returns when each does."""
+    span = trial.choose(DELAYS, SHORT_DELAYS)
+    due: dict[str, float] = {}
+    for _moment in range(100):
+        at = datetime.now(UTC) + timedelta(seconds=trial.dice.uniform(*span))
+        calls = [jobs.brief_async.s()] * (count // 100)
+        due |= dict.fromkeys(trial.yard.submit(calls, at=at), at.timestamp())
+    return due
 
 
 def _started(yard: Yard) -> set[str]:
@@ -185,4 +241,5 @@ def unlisted(yard: Yard, ids: set[str]) -> set[str]:
         for read in reads
         for member in read(queue)
     }
-    return unended(ids) - listed
+    delayed: Any = yard.redis.zrange(keys.DELAYED, 0, -1)
+    return unended(ids) - listed - {member.decode() for member in delayed}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.faults import jobs, journal
-from benchmarks.faults.crashes import aftermath
+from benchmarks.faults.crashes import aftermath, schedules
 from benchmarks.faults.crashes.aftermath import Worker
 from benchmarks.faults.crashes.scenes import (
     START,
@@ -180,4 +180,24 @@ ACTS = {
     "report a death": Act(lambda _given: recovery.report_death(START), have_registered),
     "note lost workers": Act(lambda _given: recovery.note_lost_workers(), have_silent),
     "sweep": Act(lambda _given: recovery.requeue_lost_jobs(), have_lost),
+    "fire": Act(
+        schedules.fire,
+        schedules.have_due,
+        expect=schedules.each_moment_is_decided_once,
+    ),
+    "fire late": Act(
+        schedules.fire_late,
+        schedules.have_due,
+        expect=schedules.each_moment_is_decided_once,
+    ),
+    "backfill": Act(
+        schedules.run_backfill,
+        schedules.have_backfill,
+        expect=schedules.each_moment_is_filled_in_once,
+    ),
+    "cancel what a backfill left": Act(
+        schedules.run_backfill,
+        schedules.have_aborted,
+        expect=schedules.what_waited_is_canceled,
+    ),
 }

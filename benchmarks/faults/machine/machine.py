@@ -23,11 +23,11 @@ from benchmarks.faults.machine import books
 from benchmarks.faults.machine.clock import Clock
 from benchmarks.faults.machine.model import Model, ModelJob
 from tasks import actions, pauses
-from tasks.broker import upkeep
 from tasks.broker.attempts import Claimed, Settlement
 from tasks.broker.client import get_client
 from tasks.broker.engine import Engine
 from tasks.broker.losses import sweep
+from tasks.broker.moves import move_due
 from tasks.broker.push import push
 from tasks.broker.wire import Envelope
 from tasks.errors import TransitionNotAllowed, WorkerUnreachable
@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def move(self) -> None:
-        upkeep.move_due([QUEUE])
+        move_due(get_client())
         self.model.move()
 
     @rule()
