@@ -27,6 +27,9 @@ FATES = {REQUEUE: State.QUEUED, FAIL: State.FAILED, HOLD: State.LOST}
 #: What the ledger calls the error of a job that another client removed, and of its child.
 GONE, CHILD_OF_GONE = REMOVED
 
+#: The error of what Redis lost while it ran.
+LOST_DATA = "RedisLostData"
+
 
 def mend(verdict: Verdict, suspects: Sequence[Suspect]) -> int:
     """Do what a verdict asks for; returns for how many jobs it was done.
@@ -73,7 +76,7 @@ def _tell_vanished(suspects: Sequence[Suspect], states: Mapping[str, State]) -> 
     """Tell that attempts ended, and in which states they leave their jobs."""
     attempts = _open_attempts(suspects)
     words: Facts = {
-        "error": "RedisLostData",
+        "error": LOST_DATA,
         "message": stored_words.VANISHED,
     }
     broker.tell_of_gone(

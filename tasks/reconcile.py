@@ -23,6 +23,7 @@ from tasks.epoch import is_doubted, note_end, read_epoch, take_turn
 from tasks.job_reports import list_names
 from tasks.mending import mend
 from tasks.models import Job, JobQuerySet
+from tasks.orphans import close_orphans
 from tasks.states import ENDED, State
 
 #: Rows that one step reads.
@@ -109,6 +110,8 @@ class Comparison:
             yield from self._run_part(queues, looks_at_all=looks_at_all)
         yield from self._meet(left_by_stock_workers(queues))
         yield from self._judge_suspects()
+        if looks_at_all:
+            yield from close_orphans(self.clock())
         self._forget_dropped_entries()
         note_end(mark, settled=self.settled, quiet=not self.mended)
 

@@ -125,23 +125,25 @@ def _counts(facts: invariants.Facts) -> dict[str, Any]:
 
 
 def wait_for_quiet(yard: Yard, within: float) -> int:
-    """Wait until every accepted job has ended, as far as the ledger knows.
+    """Wait until every accepted job and attempt has ended, as far as the ledger knows.
 
-    Returns how many have not: they are stuck.
+    Returns how many of the jobs have not: they are stuck.
     """
     accepted = journal.accepted()
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        if _count_ended() >= len(accepted) and not unended(accepted):
+        if _is_quiet(accepted):
             return 0
         time.sleep(LOOK_EVERY)
     return len(unended(accepted))
 
 
-def _count_ended() -> int:
-    from tasks.models import Job  # once Django is set up
+def _is_quiet(accepted: set[str]) -> bool:
+    from tasks.models import Attempt, Job  # once Django is set up
 
-    return Job.objects.in_state(*ENDED).order_by().count()
+    if Job.objects.in_state(*ENDED).order_by().count() < len(accepted):
+        return False
+    return not (unended(accepted) or Attempt.objects.filter(ended_at=None).exists())
 
 
 def unended(accepted: set[str]) -> set[str]:
