@@ -50,7 +50,7 @@ PORTION, MOST_ROWS = 100, 300
 #: what nobody foresaw.
 LOOK_AGAIN = timedelta(seconds=1)
 SOON = timedelta(milliseconds=20)
-GATHER_FOR = timedelta(milliseconds=200)
+GATHER_FOR = timedelta(milliseconds=250)
 HOLD_BRIEFLY, HOLD_LONG = timedelta(seconds=1), timedelta(seconds=60)
 
 #: Why moments were not decided in time: the schedule was disabled.
