@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from benchmarks.faults.catalog import Trial, scenario
 from benchmarks.faults.flow import Flow
 from benchmarks.faults.runner import wait_for_quiet
 from benchmarks.faults.yard import Yard
-from benchmarks.harness import wait_until
 from tasks.registry import Call
 from tasks.states import State
 
@@ -22,6 +21,9 @@ RATE = 20
 
 #: Seconds after its limit that a job may live on, and after which it is given up.
 KILLED_WITHIN, PATIENCE = 5, 60
+
+#: Seconds between two looks at who lives.
+LOOK_EVERY = 0.05
 
 #: Megabytes of log that are kept of an attempt.
 LOG_KEPT = 5
@@ -51,8 +53,9 @@ def break_limits(trial: Trial) -> None:
     misdeeds_asked = _misdeeds(trial)
     with Flow(yard, _good, RATE) as flow:
         ids = [yard.submit([each.call])[0] for each in misdeeds_asked]
+        lived = lived_on(yard, dict(zip(ids, misdeeds_asked, strict=True)))
         for each, job in zip(misdeeds_asked, ids, strict=True):
-            trial.ask(each.name, "≤", KILLED_WITHIN, lived_on(yard, each, job), "s")
+            trial.ask(each.name, "≤", KILLED_WITHIN, lived[job], "s")
     wait_for_quiet(yard, PATIENCE)
     trial.ask("log flood: kept, MB", "≤", LOG_KEPT + 0.1, _kept_of_log(ids[-1]))
     good = set(flow.asked)
@@ -76,22 +79,26 @@ def _good(number: int) -> Call:
     return (jobs.brief if number % 2 else jobs.brief_async).s()
 
 
-def lived_on(yard: Yard, misdeed: Misdeed, job: str) -> float:
-    """Return for how long after its limit any process of a job lived on, in seconds."""
-    what = f"{misdeed.name}: {misdeed.over_by}"
-    wait_until(lambda: bool(yard.journal().of(job, misdeed.over_by)), what, PATIENCE)
-    limit = yard.journal().of(job, misdeed.over_by)[0].at + misdeed.after
-    while is_alive(yard, job) and time.monotonic() < limit + PATIENCE:
-        time.sleep(0.02)
-    return max(0.0, time.monotonic() - limit)
+def lived_on(yard: Yard, misdeeds: Mapping[str, Misdeed]) -> dict[str, float]:
+    """Return for how long after its limit any process of each job lived on, in seconds."""
+    lived: dict[str, float] = {}
+    given_up_at = time.monotonic() + PATIENCE
+    while len(lived) < len(misdeeds) and time.monotonic() < given_up_at:
+        told, processes, now = yard.journal(), list(_processes()), time.monotonic()
+        for job in misdeeds.keys() - lived.keys():
+            over = told.of(job, misdeeds[job].over_by)
+            pids = {line.pid for line in told.lines if line.job == job}
+            if over and not _is_alive(pids, processes):
+                lived[job] = max(0.0, now - over[0].at - misdeeds[job].after)
+        time.sleep(LOOK_EVERY)
+    return dict.fromkeys(misdeeds, float(PATIENCE)) | lived
 
 
-def is_alive(yard: Yard, job: str) -> bool:
-    """Say whether any process runs that told the journal of a job, or is of its group."""
-    told = {line.pid for line in yard.journal().lines if line.job == job}
+def _is_alive(pids: set[int], processes: Sequence[tuple[int, str, int]]) -> bool:
+    """Say whether one of these processes runs, or any of their groups."""
     return any(
-        state != "Z" and (pid in told or group in told)
-        for pid, state, group in _processes()
+        state != "Z" and (pid in pids or group in pids)
+        for pid, state, group in processes
     )
 
 
