@@ -20,33 +20,17 @@ from tasks.schedules.definitions import (
     create,
 )
 from tests.clocks import stop_clock
+from tests.tasks.schedules.defining import HOUR, MARA, NINE, audited, make, stored
 from tests.timetable import DAY, NOW, create_calendar, create_schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MARA = Actor("mara", "web")
 MANAGER = Actor("lu", "web", frozenset({PERMISSIONS["schedule.manage"]}))
-
-HOUR = timedelta(hours=1)
-NINE = NOW + HOUR
 
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     stop_clock(monkeypatch, NOW)
-
-
-def make(name: str = "nightly", **values: Any) -> Schedule:
-    facts = {"task": "greet", "kwargs": {"name": "x"}, "expression": "0 9 * * *"}
-    return create(MARA, name, facts | values)
-
-
-def stored(name: str = "nightly") -> Schedule:
-    return Schedule.objects.select_related("calendar").get(name=name)
-
-
-def audited() -> list[tuple[str, str, str]]:
-    return list(Audit.objects.order_by("pk").values_list("actor", "verb", "target"))
 
 
 class TestCreating:
