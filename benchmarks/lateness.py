@@ -23,7 +23,7 @@ from benchmarks import harness, marks, report
 from benchmarks.harness import percentile
 from benchmarks.peers import schedulers
 from benchmarks.peers.schedulers import BY_NAME, TASKYARD, TIMED, Variant
-from benchmarks.processes import Process
+from benchmarks.processes import Process, cpu_of, tree
 from benchmarks.redis_load import used_memory
 from benchmarks.report import Spread, Table, Target, short
 from tasks.broker import keys
@@ -193,8 +193,10 @@ def _measure_held(
             TASKYARD.delay(TIMED, slots, later + start / AT_ONCE)
         _wait_for_the_record()
         taken = (used_memory() - empty) / options.held
-        share = _watch(scheduler)
-        holding = Holding(options.held, taken, share, scheduler.memory())
+        processes = tree(scheduler)
+        share = _watch(processes)
+        memory = sum(process.share() for process in processes)
+        holding = Holding(options.held, taken, share, memory)
         rounds = [
             _measure_random(HELD, TASKYARD, options, seed=number)
             for number in range(1, options.rounds + 1)
@@ -209,10 +211,10 @@ def _wait_for_the_record() -> None:
     )
 
 
-def _watch(process: Process) -> float:
-    began, used = time.monotonic(), process.cpu()
+def _watch(processes: Sequence[Process]) -> float:
+    began, used = time.monotonic(), cpu_of(processes)
     time.sleep(WATCH)
-    return (process.cpu() - used) / (time.monotonic() - began)
+    return (cpu_of(processes) - used) / (time.monotonic() - began)
 
 
 def _tables(rounds: Sequence[Round], holdings: Sequence[Holding]) -> list[Table]:

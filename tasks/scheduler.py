@@ -1,19 +1,17 @@
 """The scheduler process: releases what is due, takes back what was lost, tidies up.
 
 Each part is safe to run twice, so any number of schedulers may run. Due jobs move in a
-thread of their own, so that no chore keeps them waiting.
+process of their own, so that no chore keeps them waiting.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event
 
 from django.db import Error as LedgerError
 from django.db import connections
@@ -23,6 +21,7 @@ from tasks.broker import periodic, upkeep
 from tasks.broker.mover import Mover
 from tasks.catalog import note_tasks
 from tasks.errors import BrokerUnavailable
+from tasks.moving import MoverProcess
 from tasks.reconcile import Reconciler
 from tasks.retention import FirePruning
 from tasks.schedules.backfilling import Backfilling
@@ -31,15 +30,12 @@ from tasks.schedules.endings import Endings
 from tasks.schedules.fires import Firing
 from tasks.schedules.overdue import OverdueWatch
 from tasks.schedules.sync import FirstSync
+from tasks.supervisor.program import describe_ending
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between looks for chores.
 LOOK_EVERY = 0.05
-
-#: Seconds for which a chore may keep the thread that moves due jobs from running: Python
-#: changes between threads fifty times less often by itself.
-SWITCH_EVERY = 0.0001
 
 #: Seconds between two sweeps, two pushes of what was not pushed, two tidyings of Redis and
 #: of the ledger.
@@ -94,14 +90,16 @@ class Scheduler:
     #: When a schedule is due next, by the clock of chores.
     _fires_at: float = 0.0
     _pruning: FirePruning = field(default_factory=FirePruning)
+    #: What moves due jobs: in `step`, and beside `run`.
     _mover: Mover = field(default_factory=Mover)
+    _moving: MoverProcess | None = None
     _queues: list[str] = field(default_factory=list)
     _is_down: bool = False
 
     def __post_init__(self) -> None:
         self._chores = [
             Chore(self._look_for_queues, QUEUES_EVERY),
-            Chore(lambda: upkeep.note_liveness("scheduler"), LIVENESS_EVERY),
+            Chore(self._note_liveness, LIVENESS_EVERY),
             Chore(recovery.requeue_lost_jobs, SWEEP_EVERY),
             Chore(self._note_ends, ENDS_EVERY),
             Chore(self._fire, 0.0),
@@ -119,34 +117,37 @@ class Scheduler:
             Chore(Reconciler(self.now).step, 0.0),
         ]
 
-    def run(self) -> None:
-        """Work until `stopping` is set; outages are logged once and waited out."""
-        sys.setswitchinterval(SWITCH_EVERY)
-        with self._moving():
-            while not self.stopping.is_set():
+    def run(self) -> bool:
+        """Work until `stopping` is set; outages are logged once and waited out.
+
+        Returns whether it ended as it was told to. One that moves no jobs ends by itself:
+        its supervisor starts another.
+        """
+        self._moving = moving = MoverProcess()
+        moving.start()
+        try:
+            while not (self.stopping.is_set() or moving.has_ended):
                 is_well = self._do_chores()
                 self.stopping.wait(self._pause() if is_well else PAUSE)
+        finally:
+            has_failed = moving.has_ended
+            ending = describe_ending(moving.stop())
+        if has_failed:
+            logger.error("the process that moves due jobs %s", ending)
+        self._sign_off()
+        return not has_failed
+
+    def _sign_off(self) -> None:
         try:
             upkeep.forget_liveness("scheduler")
         except BrokerUnavailable as error:
             logger.warning("the scheduler could not sign off: %s", error)
 
-    @contextmanager
-    def _moving(self) -> Iterator[None]:
-        """Move due jobs beside what the block does; its end stops everything."""
-        thread = Thread(target=self._move, name="mover")
-        thread.start()
-        try:
-            yield
-        finally:
-            self.stopping.set()
-            thread.join()
-
-    def _move(self) -> None:
-        try:
-            self._mover.run(self.stopping)
-        finally:
-            self.stopping.set()  # a scheduler that moves nothing is none
+    def _note_liveness(self) -> None:
+        if self._moving is None or self._moving.is_well:
+            upkeep.note_liveness("scheduler")
+        else:
+            logger.warning("the process that moves due jobs does not answer")
 
     def step(self) -> float:
         """Do all that `run` does once; returns the seconds until there may be more."""

@@ -25,7 +25,6 @@ from rq_scheduler import Scheduler as StockScheduler
 from benchmarks import harness
 from benchmarks.fleet import forget
 from benchmarks.peers.environments import programs
-from benchmarks.processes import Process, tree
 from tasks.conf import PROJECT_ROOT
 from tasks.process import die_with_parent
 
@@ -148,10 +147,10 @@ MOVERS = {name: one for name, one in BY_NAME.items() if one.jobs}
 
 
 @contextmanager
-def running(data: Path, variant: Variant, jobs: int) -> Iterator[Process]:
+def running(data: Path, variant: Variant, jobs: int) -> Iterator[int]:
     """Run a variant's processes on an empty Redis until the block ends.
 
-    Gives the scheduler's process when it and a worker have announced themselves, where
+    Gives the scheduler's process id when it and a worker have announced themselves, where
     they do that in RQ's way.
     """
     forget(jobs)
@@ -175,7 +174,7 @@ def running(data: Path, variant: Variant, jobs: int) -> Iterator[Process]:
         ]
         if not variant.environment:
             _wait_for_announcements()
-        yield tree(started[0].pid)[0]
+        yield started[0].pid
 
 
 def _wait_for_announcements() -> None:

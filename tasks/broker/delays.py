@@ -172,7 +172,7 @@ class Scheduler(rq_scheduler.Scheduler):  # type: ignore[misc]
         stopping = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_args: stopping.set())
-        Mover(lambda: self.connection).run(stopping)
+        Mover(lambda: self.connection).run(stopping.is_set)
 
     def _write_moment(self, job_id: str, moment: datetime) -> Any:
         """Change when an entry is due, and ring; returns None where there is no entry."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Any
 
 import redis
@@ -89,10 +88,10 @@ class Mover:
     _look_at: float = 0.0
     _is_down: bool = False
 
-    def run(self, stopping: Event) -> None:
-        """Work until `stopping` is set; outages are logged once and waited out."""
+    def run(self, is_over: Callable[[], bool]) -> None:
+        """Work until `is_over`; outages are logged once and waited out."""
         bell, is_rung = Bell(self.client()), False
-        while not stopping.is_set():
+        while not is_over():
             began = time.monotonic()
             pause = self._try(is_rung=is_rung)
             is_rung = bell.wait(began + pause - time.monotonic())

@@ -12,6 +12,7 @@ from tasks.broker import keys, upkeep
 from tasks.broker.mover import LOOK_EVERY, Mover
 from tasks.errors import BrokerUnavailable
 from tasks.models import TaskRecord
+from tasks.moving import MoverProcess
 from tasks.scheduler import Chore, Scheduler
 from tests.conftest import wait_until
 from tests.engine import client, make_due, push_job, run_next, waiting
@@ -80,8 +81,20 @@ def test_a_mover_that_breaks_ends_the_scheduler(
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(Mover, "step", break_down)
-    monkeypatch.setattr(threading, "excepthook", lambda _told: None)
-    Scheduler().run()
+    assert not Scheduler().run()
+
+
+def test_it_is_not_well_while_nothing_moves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    stopping = threading.Event()
+    monkeypatch.setattr(MoverProcess, "is_well", False)
+    monkeypatch.setattr(upkeep, "note_liveness", told.append)
+    monkeypatch.setattr(recovery, "requeue_lost_jobs", stopping.set)
+    assert Scheduler(stopping=stopping).run()
+    assert told == []
+    assert "moves due jobs does not answer" in caplog.text
 
 
 def test_retries_of_every_queue_are_moved() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -18,4 +19,5 @@ class Command(BaseCommand):
         scheduler = Scheduler()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_args: scheduler.stopping.set())
-        scheduler.run()
+        if not scheduler.run():
+            sys.exit(1)
