@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 
 from tasks.conf import get_config
@@ -11,6 +12,9 @@ from tasks.errors import TasksError
 
 #: What a shell reports for a program that Ctrl-C ended.
 INTERRUPTED = 130
+
+#: What it reports for one whose reader has gone, as `head` does.
+UNREAD = 141
 
 
 def main() -> int:
@@ -22,6 +26,7 @@ def main() -> int:
 
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
     except (TasksError, ImproperlyConfigured) as error:
         return complain(error)
     except ModuleNotFoundError as error:
@@ -30,7 +35,21 @@ def main() -> int:
         return complain(f"TASKYARD_APPS: there is no module {error.name}.")
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        if is_heard():
+            raise
+        return UNREAD
     return 0
+
+
+def is_heard() -> bool:
+    """Say whether somebody reads what is printed; if not, let the rest go nowhere."""
+    standing = select.poll()
+    standing.register(sys.stdout, 0)
+    if not standing.poll(0):
+        return True
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return False
 
 
 def complain(about: object) -> int:

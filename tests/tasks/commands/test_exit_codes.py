@@ -130,3 +130,18 @@ def test_a_token_is_the_only_thing_printed(run: Run) -> None:
     assert done.stdout.startswith("ty_")
     assert len(done.stdout.splitlines()) == 1
     assert run("token", "robot").returncode == 2
+
+
+def test_a_reader_that_has_heard_enough_is_no_error(ledger: Ledger) -> None:
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "showmigrations"],
+        env=os.environ | ledger.environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
