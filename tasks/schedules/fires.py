@@ -33,6 +33,7 @@ from tasks.errors import BrokerFull, BrokerUnavailable, InvalidOption, TasksErro
 from tasks.models import Schedule
 from tasks.models.fire import Verdict
 from tasks.models.schedule import Kind
+from tasks.registry import registry
 from tasks.schedules.drafts import TAKEOVER, Draft, make_draft
 from tasks.schedules.moments import jitter_of, rule_of
 from tasks.schedules.refusals import make_fire
@@ -110,6 +111,13 @@ def _note_disabled(schedule: Schedule, now: datetime) -> None:
     schedule.save(update_fields=["cursor"])
 
 
+def _is_for_another(schedule: Schedule, now: datetime, looked_since: datetime) -> bool:
+    """Say whether another scheduler is to decide it: one that may know its task."""
+    if registry.find(schedule.task) is not None:
+        return False
+    return now < max(schedule.next_at or now, looked_since) + TAKEOVER
+
+
 @dataclass
 class Firing:
     """Fires what is due, some of it in each step."""
@@ -150,6 +158,9 @@ class Firing:
         """Return what to write, and whether more may be due."""
         drafts: list[Draft] = []
         for schedule in due:
+            if _is_for_another(schedule, now, looked_since):
+                self._held[schedule.pk] = now + HOLD_BRIEFLY
+                continue
             drafts += self._draft(schedule, now, looked_since)
             if self._is_full or sum(draft.size for draft in drafts) >= MOST_ROWS:
                 return drafts, True

@@ -14,6 +14,7 @@ from tasks.models.fire import Verdict
 from tasks.models.schedule import Kind
 from tasks.registry import registry
 from tasks.schedules.declared import cron
+from tasks.schedules.drafts import TAKEOVER
 from tasks.schedules.fires import Firing
 from tasks.schedules.reports import read_rows
 from tasks.schedules.sync import sync_declared
@@ -87,8 +88,9 @@ def test_a_broken_row_stops_neither_the_scheduler_nor_the_others(
     rows: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     firing = Firing()
-    for minute in range(3):  # and it is no broken one's turn again and again
-        firing.step(DUE + minute * MINUTE)
+    # It is no broken one's turn again and again.
+    for later in (timedelta(), TAKEOVER, MINUTE, 2 * MINUTE):
+        firing.step(DUE + later)
     good = Fire.objects.filter(schedule__name__startswith="good")
     assert {fire.verdict for fire in good} == {Verdict.RAN}
     assert good.filter(decided_at=DUE).count() == len(BROKEN) == 20

@@ -174,7 +174,7 @@ def test_a_late_run_runs_late() -> None:
 
 
 def test_after_a_refusal_it_is_tried_again_after_its_pause() -> None:
-    schedule = run_first(task="gone.task")
+    schedule = run_first(kwargs={"colour": 7})
     assert Fire.objects.get().verdict == Verdict.REFUSED
     assert (schedule.next_due_at, schedule.awaits) == (FIRST + 5 * MINUTE, "")
 

@@ -13,6 +13,7 @@ from tasks.broker.memory import gauge
 from tasks.models import Fire, Job, Schedule
 from tasks.models.fire import Verdict
 from tasks.schedules import fires, writing
+from tasks.schedules.drafts import TAKEOVER
 from tasks.schedules.fires import Firing
 from tests.timetable import DAY, NOW, create_schedule
 
@@ -30,7 +31,6 @@ def only_fire(name: str) -> Fire:
 @pytest.mark.parametrize(
     ("fields", "reason", "facts"),
     [
-        ({"task": "gone.task"}, "task", {"task": "gone.task"}),
         ({"kwargs": {"c": 1}}, "arguments", {}),
         ({"kwargs": {"a": "many"}}, "arguments", {}),
         ({"queue": "two words"}, "option", {"option": "queue"}),
@@ -56,8 +56,29 @@ def test_a_refused_moment_says_why_and_the_others_run(
     assert Job.objects.count() == 1
 
 
+def test_a_task_that_another_scheduler_may_know_is_left_to_it_for_a_while() -> None:
+    schedule = create_schedule(task="gone.task")
+    firing = Firing()
+    for later in range(5):
+        firing.step(DUE + later * SECOND)
+        assert not Fire.objects.exists()
+    firing.step(DUE + TAKEOVER)
+    fire = only_fire(schedule.name)
+    assert (fire.verdict, fire.reason) == ("refused", "task")
+    assert fire.facts["task"] == "gone.task"
+
+
+def test_others_get_that_time_too_where_a_scheduler_starts_late() -> None:
+    create_schedule(task="gone.task")
+    firing = Firing()
+    firing.step(DUE + MINUTE)
+    assert not Fire.objects.exists()
+    firing.step(DUE + MINUTE + TAKEOVER)
+    assert Fire.objects.get().verdict == "refused"
+
+
 def test_a_refused_schedule_goes_on_and_counts_no_run() -> None:
-    schedule = create_schedule(task="gone.task", most_fires=1)
+    schedule = create_schedule(kwargs={"c": 1}, most_fires=1)
     Firing().step(DUE)
     schedule.refresh_from_db()
     assert (schedule.next_due_at, schedule.fired) == (DUE + DAY, 0)

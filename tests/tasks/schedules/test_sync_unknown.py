@@ -18,6 +18,7 @@ from tasks.registry import Task, registry
 from tasks.schedules.checks import problem_of
 from tasks.schedules.declared import cron
 from tasks.schedules.definitions import delete
+from tasks.schedules.drafts import TAKEOVER
 from tasks.schedules.fire_words import word_fire
 from tasks.schedules.fires import Firing
 from tasks.schedules.sync import Synced, sync_declared
@@ -105,7 +106,9 @@ def test_a_person_s_other_task_says_nothing_of_the_code() -> None:
 def test_without_its_task_a_moment_is_refused_with_the_way_out() -> None:
     schedule = declare("shop.reports.send")
     sync_declared(OTHERS, NOW)
-    Firing().step(DUE)
+    firing = Firing()
+    firing.step(DUE)
+    firing.step(DUE + TAKEOVER)
     fire = Fire.objects.get()
     assert (fire.verdict, fire.reason) == (Verdict.REFUSED, "task")
     assert word_fire(fire, "UTC") == (
