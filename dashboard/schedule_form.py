@@ -35,6 +35,7 @@ from tasks.models import Schedule
 from tasks.policy import Actor
 from tasks.registry import Task, registry
 from tasks.schedules import definitions
+from tasks.schedules.limits import checked_name
 from tasks.schedules.preview import Preview
 from tasks.schedules.reports import get_schedule
 from tasks.text import name_problem
@@ -236,7 +237,7 @@ def fill(
 def _read_name(field: Field, posted: Mapping[str, str]) -> Field:
     field = replace(field, text=posted.get(field.input_name, "").strip())
     try:
-        definitions.checked_name(field.text)
+        checked_name(field.text)
     except InvalidOption as error:
         return replace(field, problem=error.problem)
     return field

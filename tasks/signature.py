@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from tasks.errors import InvalidArguments
 from tasks.strict_json import check_json
 from tasks.text import gettext as _
-from tasks.wording import word_problem
+from tasks.wording import TOO_MANY, TWICE, word_problem
 
 _LIST = inspect.Parameter.VAR_POSITIONAL
 _MAPPING = inspect.Parameter.VAR_KEYWORD
@@ -133,7 +133,7 @@ class Signature:
             elif left:
                 named[parameter.name] = left.pop(0)
         if left:
-            raise InvalidArguments(self.name, {"": _("too many positional arguments")})
+            raise InvalidArguments(self.name, {"": _(TOO_MANY)})
         return named | self._keywords(named, kwargs)
 
     def _keywords(
@@ -141,7 +141,7 @@ class Signature:
     ) -> dict[str, Any]:
         twice = named.keys() & kwargs.keys()
         if twice:
-            raise InvalidArguments(self.name, dict.fromkeys(twice, _("is given twice")))
+            raise InvalidArguments(self.name, dict.fromkeys(twice, _(TWICE)))
         catch_all = next(
             (p.name for p in self.parameters.values() if p.kind is _MAPPING), None
         )

@@ -13,6 +13,7 @@ from functools import cache
 
 from tasks.text import gettext as _
 from tasks.text import gettext_noop
+from tasks.wording import PROBLEMS, TOO_MANY, TWICE
 
 #: The error of an attempt whose task returned RQ's Retry; its message is that.
 RETRY = "Retry"
@@ -103,6 +104,12 @@ SENTENCES: Mapping[str, Sequence[str]] = {
 
 _NO_ARGUMENTS = (*_UNREADABLE, PICKLED, PICKLED_ARGUMENTS)
 
+#: What may be wrong with an argument; "%(error)s" alone is a validator's own sentence.
+_ARGUMENTS = (
+    *dict.fromkeys(words for words in PROBLEMS.values() if words != "%(error)s"),
+    *(TOO_MANY, TWICE),
+)
+
 #: A gap of an escaped sentence.
 _GAP = re.compile(r"%\\\((\w+)\\\)s")
 
@@ -115,6 +122,11 @@ def word_error(error: str, message: str) -> str:
 def word_unreadable(reason: str) -> str:
     """Return why a job's arguments cannot be shown, in the reader's language."""
     return _word(_NO_ARGUMENTS, reason)
+
+
+def word_argument(problem: str) -> str:
+    """Return what was wrong with an argument, in the reader's language if it is ours."""
+    return _word(_ARGUMENTS, problem)
 
 
 def word_last_line(line: str) -> str:

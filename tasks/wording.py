@@ -80,6 +80,10 @@ PROBLEMS = {
     "assertion_error": "%(error)s",
 }
 
+#: What is wrong with a call as a whole, and with an argument that comes twice.
+TOO_MANY = gettext_noop("too many positional arguments")
+TWICE = gettext_noop("is given twice")
+
 #: Between two values, not inside one: pydantic writes "'a', 'b' or 'c'".
 _OR = re.compile(r"(?<=['\d]) or (?=['\d])")
 

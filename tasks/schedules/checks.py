@@ -50,11 +50,19 @@ def set_values(schedule: Schedule, values: Mapping[str, Any]) -> None:
     """Set fields of a row that nobody saved yet. Raises InvalidOption."""
     for field, value in read_values(values, schedule.zone).items():
         setattr(schedule, field, value)
+    _refuse_unused(schedule.kind, values)
     for field, nothing in _NOTHING.items():
         if field != _OWN[Kind(schedule.kind)]:
             setattr(schedule, field, nothing)
     if schedule.kind == Kind.CRON:
         schedule.expression = Cron.parse(schedule.expression).text
+
+
+def _refuse_unused(kind: str, values: Mapping[str, Any]) -> None:
+    for field in _NOTHING:
+        if values.get(field) and field != _OWN[Kind(kind)]:
+            problem = _("means nothing to a schedule of the kind %(kind)s")
+            raise InvalidOption(field, problem % {"kind": kind})
 
 
 def check(schedule: Schedule, now: datetime, *, with_call: bool = True) -> None:

@@ -10,9 +10,9 @@ from tasks.errors import ConfigurationError, InvalidOption
 from tasks.schedules.choices import MISFIRES, ON_DAY_OFF, OVERLAPS
 from tasks.schedules.limits import (
     COUNTS,
-    SCHEDULE_NAME,
     SECONDS,
     checked_count,
+    checked_name,
     checked_seconds,
 )
 from tasks.schedules.rule_checks import checked_choice
@@ -27,10 +27,7 @@ _CHOICES = {"on_day_off": ON_DAY_OFF, "misfire": MISFIRES, "overlap": OVERLAPS}
 
 def check_declared(one: Declared) -> None:
     """Raise InvalidOption, which names the field, for what cannot work."""
-    name: Any = one.name
-    if not isinstance(name, str) or not SCHEDULE_NAME.match(name):
-        problem = _("must be 1 to 200 letters, digits, blanks or . _ ~ -")
-        raise InvalidOption("name", problem)
+    checked_name(one.name)
     for field, choices in _CHOICES.items():
         checked_choice(field, getattr(one, field), choices)
     for fields, check in _CHECKS:

@@ -22,7 +22,7 @@ from tasks.registry import Call, registry
 from tasks.schedules.checks import RULE_FIELDS, check, check_future
 from tasks.schedules.clock import clock
 from tasks.schedules.fields import FIELDS, with_groups
-from tasks.schedules.limits import SCHEDULE_NAME
+from tasks.schedules.limits import checked_name
 from tasks.schedules.preview import Preview as Preview
 from tasks.schedules.preview import draft
 from tasks.schedules.preview import preview as preview
@@ -155,14 +155,6 @@ def run_now(actor: Actor, name: str, args: Mapping[str, Any] | None = None) -> J
         )
         write_audit(actor, "schedule.run", name, handle.id)
     return Job.objects.get(pk=handle.id)
-
-
-def checked_name(name: object) -> str:
-    """Return a name that a schedule may have. Raises InvalidOption."""
-    if isinstance(name, str) and name == name.strip() and SCHEDULE_NAME.match(name):
-        return name
-    problem = _("must be 1 to 200 letters, digits, blanks or . _ ~ -")
-    raise InvalidOption("name", problem)
 
 
 def _lock(name: str) -> Schedule:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from tasks.errors import PayloadTooLarge, TaskNotRegistered
+from tasks.errors import InvalidArguments, PayloadTooLarge, TaskNotRegistered
 from tasks.models import Fire
 from tasks.models.fire import Verdict
 from tasks.schedules.drafts import SUPERSEDED
 from tasks.schedules.misfire import POLICY, STANDS_FOR, TOO_MANY, TOO_OLD
-from tasks.schedules.refusals import SIZE, TASK
+from tasks.schedules.refusals import ARGUMENTS, SIZE, TASK
 from tasks.schedules.unknown_tasks import word_unknown_to_scheduler
 from tasks.schedules.zones import zone_names
+from tasks.stored_words import word_argument
 from tasks.text import gettext as _
 from tasks.text import gettext_noop, join_sentences
 
@@ -59,9 +61,15 @@ def _word_refusal(fire: Fire) -> str:
     if fire.reason == TASK and "task" in facts:
         unknown = str(TaskNotRegistered(facts["task"]))
         return join_sentences(unknown, word_unknown_to_scheduler())
+    if fire.reason == ARGUMENTS and {"task", "problems"} <= facts.keys():
+        return str(InvalidArguments(facts["task"], _problems(facts["problems"])))
     if fire.reason == SIZE and {"size", "limit"} <= facts.keys():
         return str(PayloadTooLarge(facts["size"], facts["limit"]))
     return str(facts.get("message") or _("The job could not be submitted."))
+
+
+def _problems(stored: Mapping[str, str]) -> dict[str, str]:
+    return {name: word_argument(problem) for name, problem in stored.items()}
 
 
 def _word_origin(fire: Fire, zone: str) -> str:

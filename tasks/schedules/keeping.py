@@ -12,9 +12,9 @@ from tasks.models import Calendar, Schedule
 from tasks.policy import Actor
 from tasks.schedules.calendars import Days, read_calendar
 from tasks.schedules.clock import clock
-from tasks.schedules.definitions import checked_name
 from tasks.schedules.fields import no_calendar
 from tasks.schedules.fires import settle
+from tasks.schedules.limits import checked_name
 from tasks.schedules.moments import rule_of
 from tasks.schedules.plans import PLANNED, plan
 from tasks.schedules.saving import write_audit

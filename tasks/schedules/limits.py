@@ -21,6 +21,17 @@ SECONDS: dict[str, float] = {
 COUNTS = {"misfire_most": (1, 10_000), "most_fires": (1, 1_000_000_000)}
 
 
+def checked_name(name: object) -> str:
+    """Return a name that a schedule may have. Raises InvalidOption."""
+    if isinstance(name, str) and SCHEDULE_NAME.match(name):
+        return name
+    problem = _(
+        "must be 1 to 200 letters, digits, blanks or . _ ~ -,"
+        " the first a letter, a digit or _"
+    )
+    raise InvalidOption("name", problem)
+
+
 def checked_seconds(field: str, value: Any) -> float:
     """Return the seconds of a duration. Raises InvalidOption."""
     if isinstance(value, timedelta):

@@ -57,7 +57,8 @@ def refusal_of(error: Exception) -> Refusal:
     if isinstance(error, TaskNotRegistered):
         return Refusal(TASK, message, {"task": error.name})
     if isinstance(error, InvalidArguments):
-        return Refusal(ARGUMENTS, message, {"problems": error.problems})
+        facts = {"task": error.task, "problems": error.problems}
+        return Refusal(ARGUMENTS, message, facts)
     if isinstance(error, InvalidOption):
         facts = {"option": error.option, "problem": error.problem}
         return Refusal(OPTION, message, facts)

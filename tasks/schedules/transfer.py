@@ -22,6 +22,7 @@ from tasks.schedules.clock import clock
 from tasks.schedules.differences import Change, Diff, diff
 from tasks.schedules.documents import dump
 from tasks.schedules.fields import FIELDS
+from tasks.schedules.limits import checked_name
 from tasks.schedules.preview import draft
 from tasks.schedules.reports import get_schedule
 from tasks.text import gettext as _
@@ -138,7 +139,7 @@ def _settled(
     """Return a definition with its values as rows hold them; raises what a save would."""
     values = _values(definition)
     drafted = draft(values, row)
-    drafted.name = definitions.checked_name(definition["name"])
+    drafted.name = checked_name(definition["name"])
     check(drafted, now)
     if row is None or _moments_differ(row, drafted):
         check_future(drafted, now)

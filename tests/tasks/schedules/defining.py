@@ -17,7 +17,9 @@ NINE = NOW + HOUR
 
 
 def make(name: str = "nightly", **values: Any) -> Schedule:
-    facts = {"task": "greet", "kwargs": {"name": "x"}, "expression": "0 9 * * *"}
+    facts: dict[str, Any] = {"task": "greet", "kwargs": {"name": "x"}}
+    if "kind" not in values:
+        facts["expression"] = "0 9 * * *"
     return create(MARA, name, facts | values)
 
 

@@ -183,7 +183,10 @@ def test_what_cannot_work_names_the_task(schedule: object, problem: str) -> None
 
 @pytest.mark.parametrize("name", ["a/b", "-", "..", " a", "a ", "a" * 201])
 def test_a_name_that_fits_no_url_is_refused_with_task_and_schedule(name: str) -> None:
-    problem = "name: must be 1 to 200 letters, digits, blanks or . _ ~ -"
+    problem = (
+        "name: must be 1 to 200 letters, digits, blanks or . _ ~ -,"
+        " the first a letter, a digit or _"
+    )
     expected = f"Task jobs.nightly: schedule {name}: {problem}"
     assert refusal(cron("0 9 * * *", name=name)) == expected
 

@@ -55,10 +55,18 @@ class TestCreating:
         assert (row.zone, row.grace, row.queue, row.tags) == ("UTC", 60, "", [])
         assert row.misfire == "once"
 
-    def test_a_kind_has_nothing_of_the_others(self) -> None:
-        make(kind="every", every=300, at="2027-01-01T00:00Z")
+    def test_what_belongs_to_another_kind_is_refused(self) -> None:
+        problem = "at: means nothing to a schedule of the kind every"
+        with pytest.raises(InvalidOption, match=problem):
+            make(kind="every", every=300, at="2027-01-01T00:00Z")
+        make(kind="every", every=300, at=None, expression="")
         row = stored()
         assert (row.kind, row.expression, row.every, row.at) == ("every", "", 300, None)
+
+    def test_a_change_of_the_kind_leaves_nothing_of_the_old_one(self) -> None:
+        make()
+        change(MARA, "nightly", {"kind": "every", "every": 300})
+        assert (stored().expression, stored().every) == ("", 300)
 
     def test_one_that_follows_its_own_end_begins_at_once(self) -> None:
         make(kind="after", every=60)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from tasks.models import Fire, Schedule
 from tasks.models.fire import Verdict
@@ -86,6 +87,20 @@ def test_a_refusal_is_said_as_the_submission_said_it() -> None:
     facts = {"message": "The arguments do not fit add: a: is required"}
     assert words(Verdict.REFUSED, refusals.ARGUMENTS, facts=facts) == facts["message"]
     assert words(Verdict.REFUSED) == "The job could not be submitted."
+
+
+def test_what_is_wrong_with_an_argument_is_said_in_the_readers_language() -> None:
+    problems = {"a": "is required", "b": "must be at most 9", "c": "a custom sentence"}
+    facts = {"task": "add", "problems": problems, "message": "stored in English"}
+    said = words(Verdict.REFUSED, refusals.ARGUMENTS, facts=facts)
+    assert said == (
+        "The arguments do not fit add: a: is required; b: must be at most 9;"
+        " c: a custom sentence"
+    )
+    with translation.override("zh-hans"):
+        said = words(Verdict.REFUSED, refusals.ARGUMENTS, facts=facts)
+    assert not {"required", "most", "arguments"} & set(said.split())
+    assert "a custom sentence" in said
 
 
 def test_what_can_be_said_anew_is_in_the_readers_language() -> None:
