@@ -60,6 +60,8 @@ class Backfilling:
         """
         submitted = turns = 0
         backfills = list(self._open()[:LOOKED_AT])
+        if not backfills:
+            return 0
         going_on = _unended(job for backfill in backfills for job in backfill.unended)
         for backfill in backfills:
             if turns == MOST_TURNS or submitted >= MOST_JOBS:

@@ -37,6 +37,8 @@ class Endings:
         The ledger says so, else Redis, where the recorder is behind: of 100 jobs in each
         round, one after the other. A job that nobody knows any more has ended.
         """
+        if not Schedule.objects.awaiting_an_end().exists():
+            return 0
         ended = _ended_by_ledger()
         planned = [_plan(schedule, min(at or now, now), now) for schedule, at in ended]
         planned += [_plan(schedule, now, now) for schedule in self._ended_by_redis()]
