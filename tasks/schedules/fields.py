@@ -201,13 +201,17 @@ def _no_field(name: str) -> InvalidOption:
 
 
 def values_of(schedule: Schedule) -> dict[str, Any]:
-    """Return every field as JSON has it: moments as ISO 8601, the calendar by its name."""
+    """Return every field as JSON has it: moments as ISO 8601, the calendar by its name,
+    whole seconds without a fraction.
+    """
     return {field: _written(getattr(schedule, field)) for field in FIELDS}
 
 
 def _written(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value.name if isinstance(value, Calendar) else value
 
 

@@ -63,6 +63,13 @@ class TestCreating:
         row = stored()
         assert (row.kind, row.expression, row.every, row.at) == ("every", "", 300, None)
 
+    def test_whole_seconds_are_told_without_a_fraction(self) -> None:
+        make(kind="every", every=20)
+        change(MARA, "nightly", {"every": 30, "jitter": 0.5})
+        newest = Audit.objects.order_by("pk").last()
+        assert newest is not None
+        assert newest.result == "every: 20 → 30, jitter: 0 → 0.5"
+
     def test_a_change_of_the_kind_leaves_nothing_of_the_old_one(self) -> None:
         make()
         change(MARA, "nightly", {"kind": "every", "every": 300})
