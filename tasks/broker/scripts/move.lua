@@ -35,10 +35,10 @@ end
 local function as_text(wait) return wait < math.huge and string.format('%.6f', wait) or '' end
 
 local function move(set, rank, most)
-  local entries = call('ZRANGE', set, rank, rank + most - 1, 'WITHSCORES')
+  local entries = call('ZRANGE', set, '-inf', now_text, 'BYSCORE', 'LIMIT', rank, most,
+    'WITHSCORES')
   for i = 1, #entries, 2 do
     local id, score = entries[i], entries[i + 1]
-    if tonumber(score) > now then break end
     local fate = take(set, id)
     if fate == 'taken' then taken = taken + 1 end
     if fate == 'periodic' then hold(rank, id, score) end
