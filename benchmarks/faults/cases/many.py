@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from statistics import median
+from typing import Any
 
 from benchmarks.faults import jobs
 from benchmarks.faults.catalog import Trial, scenario
@@ -80,12 +82,31 @@ def wait_for_recorder(yard: Yard) -> None:
 
 def claim_rate(yard: Yard, count: int) -> float:
     """Have a new worker run so many of the waiting jobs; returns how many per second."""
-    worker = yard.worker()
-    began = _when_done(yard, worker, int(LEAD_IN * count))
-    ended = _when_done(yard, worker, count - 1)
+    with _without_rewrites(yard):
+        worker = yard.worker()
+        began = _when_done(yard, worker, int(LEAD_IN * count))
+        ended = _when_done(yard, worker, count - 1)
     worker.end()
     wait_for_recorder(yard)
     return (ended[1] - began[1]) / (ended[0] - began[0])
+
+
+@contextmanager
+def _without_rewrites(yard: Yard) -> Iterator[None]:
+    """Have Redis not rewrite its log meanwhile, as it does whenever that has doubled.
+
+    Its child copies each page that is written then, and takes a core of its own: one
+    window would have a rewrite in it, and the other none.
+    """
+    yard.redis.config_set("auto-aof-rewrite-percentage", 0)
+    wait_until(lambda: not _is_rewriting(yard), "the rewrite of Redis' log", PATIENCE)
+    yield
+    yard.redis.config_set("auto-aof-rewrite-percentage", 100)
+
+
+def _is_rewriting(yard: Yard) -> bool:
+    found: Any = yard.redis.info("persistence")
+    return bool(found["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"])
 
 
 def _when_done(yard: Yard, worker: Program, count: int) -> tuple[float, int]:
