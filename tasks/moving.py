@@ -13,8 +13,6 @@ from ctypes import c_double
 from mmap import mmap
 from multiprocessing import get_context
 
-from django.db import connections
-
 from tasks.broker.mover import Mover
 from tasks.process import die_with_parent
 
@@ -38,8 +36,7 @@ class MoverProcess:
         )
 
     def start(self) -> None:
-        """Start it, before there are threads."""
-        connections.close_all()  # two processes must not share one
+        """Start it, before there are threads and connections to a database."""
         self._looked.value = time.monotonic()
         self._process.start()
         os.close(self._order)

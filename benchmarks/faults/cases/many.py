@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -41,7 +42,7 @@ def queue_many(trial: Trial) -> None:
     many, measured = trial.choose(1_000_000, 20_000), trial.choose(50_000, 2_000)
     yard.serve()
     visitor = Visitor.admit(yard)
-    alone = [submit_and_claim(yard, measured) for _number in range(ROUNDS)]
+    few = measure_claims(yard, measured, submits=True)
     submit(yard, FEW)
     watch_slow_calls()
     small = look(visitor, trial.choose(100, 5))
@@ -50,16 +51,21 @@ def queue_many(trial: Trial) -> None:
     trial.facts["bytes of Redis per queued job"] = (used_memory() - before) / many
     large = look(visitor, trial.choose(100, 5))
     _ask_of_pages(trial, small, large)
-    rates = [claim_rate(yard, measured) for _number in range(ROUNDS)]
-    share = 100 * median(rates) / median(alone)
-    trial.facts["jobs/s of one worker, nothing else queued"] = median(alone)
-    ask_of_speed(trial, "jobs/s against nothing else queued", "≥", 90, share, "%")
+    _tell_of_claims(trial, few, measure_claims(yard, measured))
     for _number in range(2):
         yard.worker()
     wait_until(lambda: not _waiting(yard), "the drain", PATIENCE)
     slow = SlowCalls.seen()
     trial.facts["the longest call of Redis"] = slow.worst_call
     ask_of_speed(trial, "the longest call of Redis", "≤", 20, slow.worst_ms, "ms")
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Jobs per second of one worker: alone, and with recorder and scheduler at work."""
+
+    alone: float
+    beside: float
 
 
 def submit(yard: Yard, count: int) -> float:
@@ -71,24 +77,40 @@ def submit(yard: Yard, count: int) -> float:
     return count / took
 
 
-def submit_and_claim(yard: Yard, count: int) -> float:
-    submit(yard, count)
-    return claim_rate(yard, count)
-
-
 def wait_for_recorder(yard: Yard) -> None:
     wait_until(lambda: not yard.redis.xlen(keys.EVENTS), "the recorder", PATIENCE)
 
 
+def measure_claims(yard: Yard, count: int, *, submits: bool = False) -> Claims:
+    """Have new workers run so many jobs each, which are submitted first or wait already."""
+    alone, beside = [], []
+    for _number in range(ROUNDS):
+        for rates, circumstances in ((alone, _ledger_stopped), (beside, nullcontext)):
+            if submits:
+                submit(yard, count)
+            with circumstances(yard), _without_rewrites(yard):
+                rates.append(claim_rate(yard, count))
+            wait_for_recorder(yard)
+    return Claims(median(alone), median(beside))
+
+
 def claim_rate(yard: Yard, count: int) -> float:
     """Have a new worker run so many of the waiting jobs; returns how many per second."""
-    with _without_rewrites(yard):
-        worker = yard.worker()
-        began = _when_done(yard, worker, int(LEAD_IN * count))
-        ended = _when_done(yard, worker, count - 1)
+    worker = yard.worker()
+    began = _when_done(yard, worker, int(LEAD_IN * count))
+    ended = _when_done(yard, worker, count - 1)
     worker.end()
-    wait_for_recorder(yard)
     return (ended[1] - began[1]) / (ended[0] - began[0])
+
+
+@contextmanager
+def _ledger_stopped(yard: Yard) -> Iterator[None]:
+    """Have recorder and scheduler stand still: they need cores of their own."""
+    programs = [*yard.living("recorder"), *yard.living("scheduler")]
+    frozen = [(program, program.freeze()) for program in programs]
+    yield
+    for program, processes in frozen:
+        program.thaw(processes)
 
 
 @contextmanager
@@ -134,6 +156,13 @@ def look(visitor: Visitor, times: int) -> Mapping[str, Summary]:
                 raise RuntimeError(f"{path} answered {answer.status}")
             taken[name].append(1e3 * answer.seconds)
     return {name: Summary.of(found) for name, found in taken.items()}
+
+
+def _tell_of_claims(trial: Trial, few: Claims, many: Claims) -> None:
+    trial.facts["jobs/s of one worker, nothing else queued"] = few.alone
+    share, beside = 100 * many.alone / few.alone, 100 * many.beside / few.beside
+    trial.facts["the same beside recorder and scheduler, %"] = beside
+    ask_of_speed(trial, "jobs/s against nothing else queued", "≥", 90, share, "%")
 
 
 def _ask_of_pages(
