@@ -97,6 +97,8 @@ def _measure(data: Path, variant: Variant, jobs: int, seed: int) -> Round:
         harness.wait_until(_is_recorded, "the record of the submissions", TIMEOUT)
         if time.time() > moment:
             raise RuntimeError("the submissions took longer than their delay")
+        if get_client().llen(keys.queue(BURST)):
+            raise RuntimeError("jobs are queued before they are due")
         watch_slow_calls()
         took = _watch(moment, jobs)
         slowest = SlowCalls.seen().worst_ms

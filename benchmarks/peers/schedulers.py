@@ -154,6 +154,7 @@ def running(data: Path, variant: Variant, jobs: int) -> Iterator[int]:
     they do that in RQ's way.
     """
     forget(jobs)
+    _forget_ledger()
     variables = {
         "PYTHONPATH": str(PROJECT_ROOT),
         "PYTHONWARNINGS": "ignore",
@@ -175,6 +176,14 @@ def running(data: Path, variant: Variant, jobs: int) -> Iterator[int]:
         if not variant.environment:
             _wait_for_announcements()
         yield started[0].pid
+
+
+def _forget_ledger() -> None:
+    """Empty the ledger too: what is open in it would be brought back into Redis."""
+    from tasks.models import Epoch, Job
+
+    Job.objects.all().delete()
+    Epoch.objects.all().delete()
 
 
 def _wait_for_announcements() -> None:
