@@ -35,7 +35,7 @@ SCHEDULES: Mapping[str, tuple[Mapping[str, Any], int, Mapping[str, int]]] = {
     "catching up": (STRICT | {"misfire": "all"}, 3, {"late": 3}),
     "once": (STRICT | {"misfire": "once"}, 3, {"missed": 2, "late": 1}),
     "skipping": (STRICT | {"misfire": "skip"}, 2, {"missed": 2}),
-    "without a task": (PATIENT | {"task": "gone"}, 2, {"refused": 2}),
+    "ill-fitting": (PATIENT | {"kwargs": {"colour": 7}}, 2, {"refused": 2}),
 }
 
 
