@@ -20,7 +20,7 @@ from tests.postgres import require_postgres
 pytestmark = pytest.mark.integration
 
 #: Scenarios that run at the same time; script/test has nothing else run beside them.
-AT_ONCE = 4
+AT_ONCE = 3
 
 #: The one whose own jobs take all that the machine has runs beside no other.
 GREEDY = ("R19",)
