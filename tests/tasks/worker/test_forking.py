@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,17 +21,25 @@ from tests.conftest import wait_until
 from tests.tasks.worker.running import until
 from tests.tasks.worker.test_children import Ordered, is_running, run, with_pool
 
+#: What the children of a test hold, so that none ends by itself.
+held = contextlib.ExitStack()
 
-class Pipes:
-    """What a child that has nothing to do is given."""
 
-    def __enter__(self) -> tuple[int, int]:
-        self._pipes = (*os.pipe(), *os.pipe())
-        return self._pipes[0], self._pipes[2]
+@pytest.fixture(autouse=True)
+def _hold() -> Iterator[None]:
+    with held:
+        yield
 
-    def __exit__(self, *_error: object) -> None:
-        for descriptor in self._pipes:
-            os.close(descriptor)
+
+def lines() -> tuple[int, int]:
+    """Return what a child is given: a socket on which nothing comes, and a pipe."""
+    ours, theirs = socket.socketpair()
+    tokens, writable = os.pipe()
+    for end in (ours, theirs):
+        held.enter_context(end)
+    for descriptor in (tokens, writable):
+        held.callback(os.close, descriptor)
+    return theirs.fileno(), tokens
 
 
 def with_server(script: Callable[[ForkServer], Awaitable[Any]]) -> Any:
@@ -46,8 +56,7 @@ def with_server(script: Callable[[ForkServer], Awaitable[Any]]) -> Any:
 
 
 async def launch(server: ForkServer) -> Process:
-    with Pipes() as descriptors:
-        return await server.launch(*descriptors)
+    return await server.launch(*lines())
 
 
 def parent_of(process: Process) -> int:
@@ -136,12 +145,11 @@ def test_a_job_that_asks_its_parent_to_end_ends_nothing() -> None:
 def test_a_child_that_nobody_waits_for_any_more_is_ended() -> None:
     async def script(server: ForkServer) -> None:
         await launch(server)
-        with Pipes() as descriptors:
-            launching = asyncio.create_task(server.launch(*descriptors))
+        launching = asyncio.create_task(server.launch(*lines()))
+        while not server._asked:
             await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            launching.cancel()
-            await until(lambda: len(server._forked) == 2)
+        launching.cancel()
+        await until(lambda: not server._asked)
         await until(lambda: len(server._forked) == 1)
 
     with_server(script)
