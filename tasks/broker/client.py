@@ -71,9 +71,29 @@ def make_async_client(
     """Return a new asyncio client; a blocking read needs a longer answer timeout."""
     options = connection_options(answer_timeout)
     options["retry"] = redis.asyncio.retry.Retry(NoBackoff(), 0)
-    return redis.asyncio.Redis.from_url(
+    client = redis.asyncio.Redis.from_url(
         get_config().broker_url(), max_connections=connections, **options
     )
+    pool = client.connection_pool
+    pool.connection_class = _losable(pool.connection_class)
+    return client
+
+
+class _LosableConnection:
+    """Has redis-py tell of a lost connection as it does elsewhere.
+
+    Where one writes after the loss was noticed, uvloop raises RuntimeError, asyncio nothing.
+    """
+
+    async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            await super().send_packed_command(*args, **kwargs)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise redis.ConnectionError(str(error)) from error
+
+
+def _losable(base: type) -> type:
+    return type(base.__name__, (_LosableConnection, base), {})
 
 
 @contextmanager
