@@ -132,6 +132,7 @@ TASKYARD_SIGN_IN_LINK = "dashboard.pages.account.make_sign_in_link"
 LANGUAGE_CODE = CONFIG.language()
 LANGUAGES = [*conf.LANGUAGES.items()]
 LOCALE_PATHS = [PROJECT_ROOT / "locale"]
+FORMAT_MODULE_PATH = "dashboard.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

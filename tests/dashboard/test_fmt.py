@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.template import Context, Template
+from django.utils.translation import override
 
 from dashboard.templatetags import fmt
 from tasks.calls import CALL_LIMIT, describe_call, describe_stored
@@ -69,8 +70,16 @@ def test_sizes(size: int | None, text: str) -> None:
     assert fmt.bytes_size(size) == text
 
 
-def test_counts_have_separators() -> None:
-    assert fmt.count(100_142) == "100,142"
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_counts_have_separators(language: str) -> None:
+    with override(language):
+        assert fmt.count(100_142) == "100,142"
+
+
+def test_durations_and_ages_have_chinese_units() -> None:
+    with override("zh-hans"):
+        assert fmt.duration(134) == "2 分 14 秒"
+        assert fmt.relative(NOW, NOW + timedelta(hours=5)) == "5 小时前"
 
 
 @pytest.mark.parametrize("state", State)
