@@ -108,9 +108,11 @@ def _ledger_stopped(yard: Yard) -> Iterator[None]:
     """Have recorder and scheduler stand still: they need cores of their own."""
     programs = [*yard.living("recorder"), *yard.living("scheduler")]
     frozen = [(program, program.freeze()) for program in programs]
-    yield
-    for program, processes in frozen:
-        program.thaw(processes)
+    try:
+        yield
+    finally:
+        for program, processes in frozen:
+            program.thaw(processes)
 
 
 @contextmanager
@@ -122,8 +124,10 @@ def _without_rewrites(yard: Yard) -> Iterator[None]:
     """
     yard.redis.config_set("auto-aof-rewrite-percentage", 0)
     wait_until(lambda: not _is_rewriting(yard), "the rewrite of Redis' log", PATIENCE)
-    yield
-    yard.redis.config_set("auto-aof-rewrite-percentage", 100)
+    try:
+        yield
+    finally:
+        yard.redis.config_set("auto-aof-rewrite-percentage", 100)
 
 
 def _is_rewriting(yard: Yard) -> bool:
