@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import logging
+from io import StringIO
+
 import pytest
 from django.db import OperationalError
 from django.test import Client
@@ -20,6 +23,19 @@ def test_a_missing_permission_is_named(viewer: Client) -> None:
     response = viewer.post(reverse("jobs-retry", args=["none"]))
     assert response.status_code == 403
     assert "tasks.operate_job" in response.content.decode()
+
+
+def test_a_refusal_is_logged_in_one_line(viewer: Client) -> None:
+    log = StringIO()
+    console = next(one for one in logging.getLogger().handlers if one.name == "console")
+    assert isinstance(console, logging.StreamHandler)
+    stream = console.setStream(log)
+    try:
+        viewer.post(reverse("jobs-retry", args=["none"]))
+    finally:
+        console.setStream(stream)
+    assert log.getvalue().startswith("WARNING django.request: Forbidden")
+    assert log.getvalue().count("\n") == 1
 
 
 def test_a_failure_of_ours_is_a_page(
