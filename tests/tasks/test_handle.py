@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from tasks import stored_words
-from tasks.broker import push as broker_push
-from tasks.conf import NO_LEDGER
 from tasks.errors import (
     BrokerUnavailable,
     InvalidOption,
@@ -24,20 +22,6 @@ from tests.engine import claim, client, events, record_all, run_next, settle
 from tests.sample import add
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be a process that was given only Redis."""
-    monkeypatch.setenv(NO_LEDGER, "1")
-
-
-@pytest.fixture
-def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_args: object) -> None:
-        raise ConnectionError("gone")
-
-    monkeypatch.setattr(broker_push, "invoke_many", refuse)
 
 
 def row(handle: Handle) -> Job:

@@ -6,7 +6,6 @@ import pytest
 from django.db import transaction
 
 from tasks.broker import push as broker_push
-from tasks.conf import NO_LEDGER
 from tasks.errors import (
     InvalidArguments,
     InvalidOption,
@@ -22,20 +21,6 @@ from tests.engine import client, waiting
 from tests.sample import add, greet
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be a process that was given only Redis."""
-    monkeypatch.setenv(NO_LEDGER, "1")
-
-
-@pytest.fixture
-def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_args: object) -> None:
-        raise ConnectionError("gone")
-
-    monkeypatch.setattr(broker_push, "invoke_many", refuse)
 
 
 def row(handle: Handle) -> Job:

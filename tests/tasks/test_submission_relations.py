@@ -6,9 +6,7 @@ import pytest
 
 from tasks import ledger
 from tasks.broker import keys
-from tasks.broker import push as broker_push
 from tasks.broker.wire import Envelope
-from tasks.conf import NO_LEDGER
 from tasks.errors import (
     IdempotencyConflict,
 )
@@ -19,20 +17,6 @@ from tests.engine import client, push_job, record_all, run_next, status, waiting
 from tests.sample import add, add_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be a process that was given only Redis."""
-    monkeypatch.setenv(NO_LEDGER, "1")
-
-
-@pytest.fixture
-def redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_args: object) -> None:
-        raise ConnectionError("gone")
-
-    monkeypatch.setattr(broker_push, "invoke_many", refuse)
 
 
 def row(handle: Handle) -> Job:
