@@ -60,7 +60,7 @@ def read_whole(value: Any) -> int:
 def read_seconds(value: Any) -> float:
     """Return whole seconds as an int, so that a document reads back as it was."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0:
+    if not is_number or not 0 <= value < math.inf:
         raise ValueError(_("must be a number of seconds"))
     return int(value) if value == int(value) else float(value)
 

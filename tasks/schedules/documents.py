@@ -18,7 +18,14 @@ import yaml
 from tasks.errors import InvalidOption
 from tasks.schedules.document_fields import FIELDS, read_seconds, says_nothing
 from tasks.schedules.problems import Problem
-from tasks.schedules.yaml_nodes import Dumper, Unreadable, compose, construct, line_of
+from tasks.schedules.yaml_nodes import (
+    Dumper,
+    Unreadable,
+    compose,
+    construct,
+    line_of,
+    text_of,
+)
 from tasks.text import gettext as _
 from tasks.text import join_sentences, name_problem
 
@@ -38,7 +45,7 @@ _HEADER = f"""\
 # stays as it is in a schedule that exists, and takes its default in a new one.
 """
 
-_VERSION = re.compile(r"# Taskyard schedules, version (\d+)")
+_VERSION = re.compile(r"# Taskyard schedules, version (\d{1,9})")
 
 
 class InvalidDocument(InvalidOption):
@@ -126,7 +133,7 @@ class _Reader:
             return {}
         definition = {}
         for key, value in node.value:
-            name = str(key.value)
+            name = text_of(key)
             if name not in FIELDS:
                 self._add(key, _unknown(name))
                 continue

@@ -48,7 +48,11 @@ _SCALARS = {
 }
 
 
-_TEXT = "tag:yaml.org,2002:str"
+_STANDARD = "tag:yaml.org,2002:"
+_TEXT = f"{_STANDARD}str"
+
+#: What the library raises for a value that is not of the tag before it.
+_UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class _Loader(SafeLoader):
@@ -66,7 +70,7 @@ class Dumper(SafeDumper):
 
 for _class in (_Loader, Dumper):
     for _name, (_pattern, _first) in _SCALARS.items():
-        _tag, _whole = f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z")
+        _tag, _whole = f"{_STANDARD}{_name}", re.compile(rf"(?:{_pattern})\Z")
         _class.add_implicit_resolver(_tag, _whole, _first)
 
 
@@ -103,9 +107,16 @@ def construct(node: yaml.Node) -> Any:
         return node.value
     try:
         return SafeConstructor().construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:
-        reason = _("%(value)s cannot be read") % {"value": str(node.value)[:100]}
+    except _UNREADABLE as error:
+        reason = _("%(value)s cannot be read") % {"value": text_of(node)[:100]}
         raise Unreadable(Problem(line_of(node), reason)) from error
+
+
+def text_of(node: yaml.Node) -> str:
+    """Return a scalar as it was written; of a list or mapping its tag, as `!!map`."""
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    return str(node.tag).replace(_STANDARD, "!!")
 
 
 def line_of(place: yaml.Node | yaml.Event) -> int:

@@ -10,6 +10,7 @@ from tasks.schedules.fields import FIELDS
 #: As JSON and YAML can hold them.
 PLAIN: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 7, 1.5, 1e300, -1e300, 10**30, -(10**30)),
+    *(10**400, -(10**400)),
     *("", " ", "x", "😀", "x\ny", "\x1b[2J", "x" * 201, "x" * 11_000, "\ufeffx"),
     *("* * * * * *", "0 0 30 2 *", "1,2," * 3_000 + "3 * * * *", "@reboot"),
     *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2027-01-01T09:00", "now"),

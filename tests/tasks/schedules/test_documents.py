@@ -187,6 +187,12 @@ def test_times_may_have_any_offset() -> None:
         ("  args: !!python/name:os.system", "line 3:  cannot be read"),
         ("  args: [{[1]: 2}]", "line 3: "),
         (f"  timeout: {'9' * 5000}", "line 3: 999"),
+        ("  timeout: !!int ''", "line 3:  cannot be read"),
+        ("  jitter: !!float ''", "line 3:  cannot be read"),
+        ("  enabled: !!bool maybe", "line 3: maybe cannot be read"),
+        ("  at: !!timestamp soon", "line 3: soon cannot be read"),
+        ("  timeout: !!int [1]", "line 3: !!int cannot be read"),
+        ("  ? {a: b}\n  : c", "line 3: “!!map” is no field of a schedule."),
     ],
 )
 def test_a_wrong_value_is_told_with_its_line(body: str, problem: str) -> None:
@@ -198,6 +204,10 @@ def test_a_wrong_value_is_told_with_its_line(body: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        (
+            f"# Taskyard schedules, version {'9' * 5000}.\n[]",
+            "line 1: it was written by a newer Taskyard (version 999999999)",
+        ),
         (
             "",
             "line 1: a document is a list of schedules, each of which begins with"
