@@ -85,9 +85,13 @@ class Options:
     def _checked_at(self, now: datetime) -> datetime:
         if not isinstance(self.at, datetime) or self.at.tzinfo is None:
             raise InvalidOption("at", _("must be a moment with its zone, like +00:00"))
-        at = self.at.astimezone(UTC)
+        problem = _("must lie within the next ten years")
+        try:
+            at = self.at.astimezone(UTC)
+        except OverflowError as error:
+            raise InvalidOption("at", problem) from error
         if at - now > timedelta(seconds=LONGEST_DELAY):
-            raise InvalidOption("at", _("must lie within the next ten years"))
+            raise InvalidOption("at", problem)
         return at
 
     def checked_retries(self, task: Task) -> int:

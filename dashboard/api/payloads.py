@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -29,9 +30,22 @@ def _without_nul(text: str) -> str:
 
 
 def _written(value: object) -> object:
-    if value is not None and not isinstance(value, str):
+    """Return what may be a time in writing; numbers in quotes would be Unix seconds."""
+    is_text = isinstance(value, str) and not _NUMBER.fullmatch(value)
+    if value is not None and not is_text:
         raise ValueError(_("must be a time such as 2026-01-31T09:00:00+01:00"))
     return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # within a day of the first or last of all moments
+        problem = _("must be a time such as 2026-01-31T09:00:00+01:00")
+        raise ValueError(problem) from error
+
+
+_NUMBER = re.compile(r"\s*[-+]?[\d.]+\s*")
 
 
 MOST_SECONDS = LONGEST_PAUSE.total_seconds()
@@ -41,7 +55,7 @@ Text = Annotated[str, Strict(), AfterValidator(_without_nul)]
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 Seconds = Annotated[float, Strict()]
-Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
 class SubmitIn(BaseModel):

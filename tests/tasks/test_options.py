@@ -9,6 +9,10 @@ from tasks.errors import InvalidOption
 from tasks.options import Options
 from tests.sample import add, flaky, greet
 
+#: Moments that UTC has no time for.
+FIRST = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+LAST = datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-14)))
+
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -58,6 +62,10 @@ def test_a_moment_of_another_zone_is_kept_as_utc() -> None:
         ({"delay": -1}, "delay: must lie between 0 s and ten years"),
         ({"delay": float("nan")}, "delay: must lie between 0 s and ten years"),
         ({"delay": 1e12}, "delay: must lie between 0 s and ten years"),
+        *(
+            ({"at": moment}, "at: must lie within the next ten years")
+            for moment in (FIRST, LAST)
+        ),
         ({"delay": "soon"}, "delay: must be a number of seconds"),
         ({"delay": True}, "delay: must be a number of seconds"),
         (

@@ -106,3 +106,13 @@ def test_what_is_no_calendar_is_refused(api: Api, data: object) -> None:
     )
     assert refusal(response) is not None
     assert not Calendar.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "20270101", "1.5"],
+)
+def test_what_is_no_moment_in_utc_is_refused(api: Api, text: str) -> None:
+    create_schedule()
+    assert api.get("/schedules/nightly/fires", cursor=text).status_code == 422
+    assert refusal(patch(api, json.dumps({"starts_at": text}))) is not None
