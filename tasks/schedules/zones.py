@@ -106,8 +106,16 @@ def place(wall_time: datetime, zone: ZoneInfo) -> datetime:
     """Return the moment, in UTC, at which the clocks show a time without zone.
 
     Of a time that comes twice it is the first; for one that the clocks leave out it is
-    the moment at which they are put forward.
+    the moment at which they are put forward. Within a day or so of the first and last of
+    all times it is taken for UTC: nothing may be due then.
     """
+    try:
+        return _placed(wall_time, zone)
+    except OverflowError:
+        return wall_time.replace(tzinfo=UTC)
+
+
+def _placed(wall_time: datetime, zone: ZoneInfo) -> datetime:
     moment = wall_time.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) == wall_time:
         return moment

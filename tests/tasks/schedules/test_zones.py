@@ -74,6 +74,12 @@ def test_a_wall_time_is_placed_once() -> None:
     assert place(at("2011-12-30T12:00"), APIA) == at("2011-12-30T10:00Z")
 
 
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "UTC"])
+@pytest.mark.parametrize("text", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_the_first_and_last_of_all_times_have_a_place(zone: str, text: str) -> None:
+    assert place(at(text), ZoneInfo(zone)).year == at(text).year
+
+
 def test_a_day_begins_at_its_first_moment() -> None:
     sao_paulo = ZoneInfo("America/Sao_Paulo")
     moment = at("2018-11-04T12:00Z")  # its midnight does not exist
