@@ -61,7 +61,7 @@ def _read_events(text: str) -> Iterator[IcsEvent]:
 def _read_calendars(text: str) -> list[Calendar]:
     try:
         calendars = Calendar.from_ical(_without_zones(text), multiple=True)
-    except (ValueError, AttributeError) as error:  # the latter where ENDs are crossed
+    except (ValueError, OverflowError, AttributeError) as error:  # … of crossed ENDs
         problem = _("is no readable iCalendar file: %(reason)s")
         raise refusal(problem % {"reason": clean_label(str(error))}) from error
     if not calendars:

@@ -190,6 +190,13 @@ def test_an_event_whose_days_cannot_be_told_is_refused_with_its_line(
             calendar("DTSTART:20260101") + "END:VCALENDAR\n",
             "is no readable iCalendar file: END encountered without",
         ),
+        *(
+            (
+                calendar(f"DTSTART:20260101\nDURATION:P{days}D"),
+                "is no readable iCalendar file: ",
+            )
+            for days in (10**11, 10**21)
+        ),
         (
             calendar(head="TZID:x\n").replace("END:VCAL", "END;X=1:VTIMEZONE\nX"),
             "is no readable iCalendar file: ",
