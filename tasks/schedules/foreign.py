@@ -29,6 +29,9 @@ from tasks.text import gettext as _
 #: What rq writes for arguments that JSON cannot hold.
 _NO_JSON = "<not JSON serializable>"
 
+#: What Python raises for a number or a moment that is none, or too large.
+_NO_NUMBERS = (ValueError, TypeError, OverflowError, OSError)
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
@@ -111,7 +114,7 @@ def _read_entry(entry: StockEntry, zone: str) -> Found:
             "timeout": _timeout(entry.timeout),
             "at_front": entry.at_front,
         }
-    except (InvalidOption, TaskNotRegistered, ValueError, TypeError) as error:
+    except (InvalidOption, TaskNotRegistered, *_NO_NUMBERS) as error:
         return replace(found, problem=str(error))
     return replace(found, definition=definition, notes=tuple(_entry_notes(entry)))
 
@@ -166,7 +169,7 @@ def _read_cron_job(job: Mapping[str, Any]) -> Found:
             "queue": str(job.get("queue_name") or ""),
             "timeout": job.get("job_timeout"),
         }
-    except (InvalidOption, TaskNotRegistered, KeyError, ValueError, TypeError) as error:
+    except (InvalidOption, TaskNotRegistered, KeyError, *_NO_NUMBERS) as error:
         return Found(source, problem=str(error))
     notes = [_("Stop its rqcron, or both will run it.")]
     if job.get("webhooks"):

@@ -86,6 +86,10 @@ class TestRqScheduler:
             ({"meta": {"cron_string": "0 9 1 * 5"}}, "both match"),
             ({"meta": {"interval": None}}, "float"),
             ({"timeout": "soon"}, "invalid literal"),
+            ({"meta": {"interval": 10**400}}, "too large"),
+            ({"meta": {"interval": 60, "repeat": float("inf")}}, "infinity"),
+            ({"score": float("inf")}, "out of range"),
+            ({"score": -1e18}, "too large"),
         ],
     )
     def test_what_cannot_be_a_schedule_says_why(
