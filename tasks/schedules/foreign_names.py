@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.db.models.functions import Length
+
 from tasks.models import Schedule
 from tasks.schedules.foreign import Found
 from tasks.text import gettext as _
@@ -38,7 +40,9 @@ class Names:
         """Return those of the schedules that there are; code's are nobody else's."""
         own: defaultdict[str, list[str]] = defaultdict(list)
         taken = set()
-        for row in Schedule.objects.values(*_CALL, "name", "declared").order_by("name"):
+        rows = Schedule.objects.values(*_CALL, "name", "declared")
+        # As they were given: x 2 before x 10.
+        for row in rows.order_by(Length("name"), "name"):
             taken.add(row["name"])
             if row["declared"] is None:
                 own[_call(row)].append(row["name"])

@@ -96,3 +96,11 @@ def test_two_that_call_the_same_keep_a_name_each() -> None:
     create_schedule("x")
     create_schedule("x 2")
     assert names(found("x"), found("x"), found("x")) == ["x", "x 2", "x 3"]
+
+
+def test_many_that_call_the_same_keep_theirs() -> None:
+    entries = [found("x") for _number in range(12)]
+    first = names(*entries)
+    for name in first:
+        create_schedule(name)
+    assert names(*entries) == first
