@@ -42,6 +42,9 @@ _OF_THE_SHELL = re.compile(
     r"|while"
 )
 
+#: Characters of a command among which its program is looked for; cron takes 1,000.
+_READ = 4_000
+
 #: What stands before the program: a folder to work in, and variables.
 _BEFORE = re.compile(r"(?:cd\s+\S+\s*(?:&&|;)\s*|[A-Za-z_]\w*=\S*\s+)+")
 
@@ -88,5 +91,5 @@ def plain_words(command: str) -> list[str]:
 
 def name_for(command: str) -> str:
     """Return the name of the program that a command starts, or its beginning."""
-    words = _BEFORE.sub("", command).split() or [""]
+    words = _BEFORE.sub("", command[:_READ]).split() or [""]
     return PurePosixPath(words[0].strip("\"'(")).name or command[:50]

@@ -9,6 +9,7 @@ from tasks.schedules.crontab_commands import (
     TASK,
     TIMEOUT_SECONDS,
     call_for,
+    name_for,
     plain_words,
     split_input,
 )
@@ -113,3 +114,8 @@ def test_a_bare_percent_sign_begins_the_input(
     command: str, read: str, given: str | None
 ) -> None:
     assert split_input(command) == (read, given)
+
+
+def test_the_program_of_a_very_long_command_is_found_at_once() -> None:
+    assert name_for("x" * 200_000) == "x" * 4_000
+    assert name_for("/usr/bin/backup " + "x" * 200_000) == "backup"
