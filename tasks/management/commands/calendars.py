@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--json",
-            action="store_true",
-            help=_("print a line of JSON for each calendar"),
-        )
+        parser.set_defaults(json=False)
+        _add_json_option(parser)
         verbs = parser.add_subparsers(dest="verb", metavar="add|show|delete")
         add = verbs.add_parser("add", help=_("add a calendar, or replace its days"))
         add.add_argument("name", metavar="NAME")
@@ -35,7 +33,10 @@ class Command(BaseCommand):
             ("show", _("list the days that it names")),
             ("delete", _("delete one that no schedule keeps to")),
         ):
-            verbs.add_parser(verb, help=words).add_argument("name", metavar="NAME")
+            one = verbs.add_parser(verb, help=words)
+            one.add_argument("name", metavar="NAME")
+            if verb == "show":
+                _add_json_option(one)
 
     def handle(self, **options: Any) -> None:
         with command_errors():
@@ -74,6 +75,16 @@ class Command(BaseCommand):
         lines = (to_json(_facts(row)) for row in rows) if as_json else _as_table(rows)
         for line in lines:
             self.stdout.write(line)
+
+
+def _add_json_option(parser: CommandParser) -> None:
+    """Add it so that it may stand before the verb as well as behind it."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=SUPPRESS,
+        help=_("print a line of JSON for each calendar"),
+    )
 
 
 def _read(name: str) -> bytes:

@@ -60,7 +60,8 @@ def test_the_days_are_shown(file: str) -> None:
     off, work = run("show", "cn").splitlines()
     assert off.startswith("- 2026-10-01 Thu")
     assert work.startswith("+ 2026-10-10 Sat")
-    assert json.loads(run("--json", "show", "cn"))["off"] == ["2026-10-01"]
+    for words in (("--json", "show", "cn"), ("show", "cn", "--json")):
+        assert json.loads(run(*words))["off"] == ["2026-10-01"]
 
 
 def test_one_is_deleted_unless_it_is_used() -> None:
