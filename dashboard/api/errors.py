@@ -161,8 +161,12 @@ def on_validation_error(request: HttpRequest, error: ValidationError) -> HttpRes
 
 
 def _field(place: Sequence[str | int]) -> str:
-    """Return a field's name without where it came in (and a body's parameter)."""
-    return ".".join(str(part) for part in place[2 if place[0] == "body" else 1 :])
+    """Return a field's name without where it came in and the parameter it belongs to.
+
+    Of a query that parameter is there only before the place in a list.
+    """
+    has_parameter = place[0] == "body" or len(place) > 2
+    return ".".join(str(part) for part in place[2 if has_parameter else 1 :])
 
 
 def _wording(found: Mapping[str, Any]) -> str:

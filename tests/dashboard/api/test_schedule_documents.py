@@ -84,3 +84,9 @@ def test_answers_are_as_documented(api: Api) -> None:
     assert_true_to(document, path, "get", api.get(PATH, name="nobody"))
     said = document["paths"][path]["get"]["responses"]["200"]["content"]
     assert list(said) == ["application/yaml"]
+
+
+def test_a_name_that_none_can_have_is_named_as_it_was_sent(api: Api) -> None:
+    response = api.get(PATH, name="a\0b")
+    body = assert_problem(response, 422, "invalid-request")
+    assert body["errors"] == {"name.0": "must not contain a NUL character"}
