@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -127,7 +127,21 @@ def _admit(request: ActorRequest, verb: str) -> HttpResponse | None:
 
 def _send_to_sign_in(request: ActorRequest) -> HttpResponse:
     if not request.htmx:
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(_page_of(request))
     # A fragment must not hold a sign-in page: the whole window goes there.
     back = urlencode({"next": request.htmx.current_url_abs_path or "/"})
     return HttpResponseClientRedirect(f"{resolve_url('sign-in')}?{back}")
+
+
+def _page_of(request: ActorRequest) -> str:
+    """Return the page that was asked for, or on which the form stands that was sent.
+
+    The address of a form answers no GET. A form that was refused stands on that address,
+    so whoever sends it again begins at the Overview.
+    """
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    page = urlsplit(request.headers.get("Referer", ""))
+    if page.netloc != request.get_host() or page.path == request.path:
+        return resolve_url("overview")
+    return f"{page.path}?{page.query}" if page.query else page.path

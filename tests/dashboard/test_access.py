@@ -131,6 +131,27 @@ def test_an_act_needs_the_token_of_its_form(path: str) -> None:
     assert "no longer valid" in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("referer", "page"),
+    [
+        ("http://testserver/schedules/-/new/?task=add", "/schedules/-/new/?task=add"),
+        ("http://testserver/schedules/-/create/", "/"),  # a form that was refused once
+        ("http://evil.example/schedules/", "/"),
+        ("", "/"),
+    ],
+)
+def test_who_signed_in_to_send_a_form_comes_to_a_page_that_there_is(
+    client: Client, referer: str, page: str
+) -> None:
+    user = create_user(permissions=OPERATOR)
+    user.set_password("secret")
+    user.save()
+    sent = client.post("/schedules/-/create/", headers={"Referer": referer})
+    signed_in = {"username": user.username, "password": "secret"}
+    assert client.post(sent["Location"], signed_in)["Location"] == page
+    assert client.get(page).status_code == 200
+
+
 def test_a_fragment_sends_the_window_to_the_sign_in_page(client: Client) -> None:
     response = client.get(
         "/queues/",
