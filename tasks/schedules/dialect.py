@@ -14,7 +14,7 @@ from cronsim.cronsim import RANGES, SYMBOLIC_DAYS, SYMBOLIC_MONTHS, Field
 
 from tasks.errors import InvalidOption
 from tasks.text import gettext as _
-from tasks.text import name_problem
+from tasks.text import name_problem, ngettext
 
 #: Characters of an expression; one that lists every minute and hour has 300.
 LONGEST_EXPRESSION = 500
@@ -91,9 +91,12 @@ def _checked_number(fields: list[str]) -> list[str]:
         )
         raise _refusal(problem)
     if len(fields) not in (5, 6):
-        problem = _(
+        problem = ngettext(
+            "has %(count)s field instead of five (minute, hour, day, month, weekday) or"
+            " six (second first); a command does not belong here",
             "has %(count)s fields instead of five (minute, hour, day, month, weekday) or"
-            " six (second first); a command does not belong here"
+            " six (second first); a command does not belong here",
+            len(fields),
         )
         raise _refusal(problem % {"count": len(fields)})
     if len(fields) == 6 and fields[0] == "*":

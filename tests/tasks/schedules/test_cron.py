@@ -125,10 +125,12 @@ def test_a_wrong_field_is_named(given: str, problem: str) -> None:
     assert refusal(given) == problem
 
 
-@pytest.mark.parametrize("number", [1, 4, 8])
-def test_another_number_of_fields_is_refused(number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"), [(1, "1 field"), (4, "4 fields"), (8, "8 fields")]
+)
+def test_another_number_of_fields_is_refused(number: int, said: str) -> None:
     expected = (
-        f"has {number} fields instead of five (minute, hour, day, month, weekday) or six"
+        f"has {said} instead of five (minute, hour, day, month, weekday) or six"
         " (second first); a command does not belong here"
     )
     assert refusal(" ".join(["1"] * number)) == expected
