@@ -246,5 +246,11 @@ document.addEventListener("keydown", (event) => {
 
 document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
+// What a browser refuses in a folded part of a form could be neither seen nor reached.
+document.addEventListener("invalid", (event) => {
+  const folded = event.target.closest("details");
+  if (folded) folded.open = true;
+}, true);
+
 // A form that was refused is mended at its first problem, so typing begins there.
 document.querySelector("main [aria-invalid='true']")?.focus();

@@ -71,6 +71,19 @@ def test_a_refused_form_keeps_what_was_typed_and_begins_at_the_first_problem(
     expect(page.locator("[name='arg-name']")).to_have_value("Ann")
 
 
+def test_what_is_wrong_in_a_folded_part_is_unfolded(page: Page) -> None:
+    open_form(page, "tests.sample.add")
+    fill(page, "set-name", "folded")
+    fill(page, "arg-a", "1")
+    fill(page, "set-expression", "0 9 * * *")
+    page.get_by_text("When it is late, or still runs").click()
+    fill(page, "set-grace", "-5")
+    page.get_by_text("When it is late, or still runs").click()
+    expect(page.locator("[name='set-grace']")).to_be_hidden()
+    page.get_by_role("button", name="Make this schedule").click()
+    expect(page.locator("[name='set-grace']")).to_be_focused()
+
+
 def test_a_schedule_fires_before_ones_eyes_and_is_held_back(
     page: Page, site: Site
 ) -> None:
