@@ -36,7 +36,10 @@ def clashes_of(detail: ScheduleDetail) -> list[Clash]:
 
 
 def clashes_in(moments: Sequence[PreviewMoment]) -> list[Clash]:
-    found = [_Found(_minute(one.runs_at), one.collides_with, 0) for one in moments]
+    found = [
+        _Found(_minute(one.runs_at), one.collides_with, one.collides_with_more)
+        for one in moments
+    ]
     return _grouped(found, len({one.at for one in found}))
 
 

@@ -37,6 +37,8 @@ class PreviewMoment:
     note: str
     #: Names of other schedules due in the same minute on the same queue.
     collides_with: tuple[str, ...] = ()
+    #: How many more there are than are named.
+    collides_with_more: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,11 @@ def draft(values: Mapping[str, Any], schedule: Schedule | None = None) -> Schedu
 
 def _shown(moment: Upcoming, collisions: tuple[Collision, ...]) -> PreviewMoment:
     minute = moment.runs_at.replace(second=0, microsecond=0)
-    names = next((one.names for one in collisions if one.minute == minute), ())
-    return PreviewMoment(moment.due_at, moment.runs_at, moment.note, names)
+    none = Collision(minute, ())
+    beside = next((one for one in collisions if one.minute == minute), none)
+    return PreviewMoment(
+        moment.due_at, moment.runs_at, moment.note, beside.names, beside.more
+    )
 
 
 def _notes(schedule: Schedule) -> list[str]:

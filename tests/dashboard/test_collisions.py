@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dashboard.collisions import Clash, clashes_in
@@ -30,3 +31,8 @@ def test_a_single_moment_is_named() -> None:
 
 def test_nothing_else_is_no_clash() -> None:
     assert clashes_in([moment(NOON), moment(ONE)]) == []
+
+
+def test_who_is_not_named_is_counted() -> None:
+    one = replace(moment(NOON, "a"), collides_with_more=3)
+    assert clashes_in([one])[-1] == Clash((), (NOON,), is_each=False, more=3)
