@@ -85,6 +85,8 @@ def change(request: ActorRequest, name: str) -> HttpResponse:
     if changed is None:
         return _render(request, form, form.task, status=422)
     said = _("Schedule %(name)s is changed.") % {"name": name}
+    if changed.version == schedule.version:
+        said = _("Nothing differs, so nothing was changed.")
     return _saved(request, changed, said)
 
 

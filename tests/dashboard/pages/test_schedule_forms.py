@@ -163,6 +163,7 @@ def test_the_form_sent_back_as_it_is_changes_nothing(operator: Client) -> None:
     response = operator.post(CHANGE, inputs(form))
     assert response.status_code == 303
     assert Schedule.objects.filter(pk=made.pk).values().get() == before
+    assert "so nothing was changed" in words(look(operator, response["Location"]))
 
 
 def test_what_was_changed_is_saved(operator: Client) -> None:
