@@ -35,6 +35,10 @@ _FIELDS_WITH_YEAR = 7
 _STRANGE = re.compile(r"[^0-9A-Za-z*,/\-#?@~ ]")
 _BACKWARDS = re.compile(r"(\w+)-(\w+)(/\d+)?")
 _STEP = re.compile(r".*/(\d+)")
+_RANGE_WITH_STEP = re.compile(r"(\w+)-(\w+)/\d+")
+
+#: Sunday as the end of a range is 7, but for SUN-SUN, which is that day alone.
+_UNTIL_SUNDAY = re.compile(r"(?<!\bSUN)(?<!\b0)-SUN\b")
 
 
 def normalise(text: object) -> str:
@@ -114,12 +118,21 @@ def _checked_field(number: int, text: str) -> str:
     if text == "?" and field in (Field.DAY, Field.DOW):
         return "*"
     if field == Field.DOW:
-        text = re.sub(r"-SUN\b", "-7", text)
-    for term in text.split(","):
+        text = _UNTIL_SUNDAY.sub("-7", text)
+    terms = text.split(",")
+    for term in terms:
         problem = _problem(field, term)
         if problem:
             raise _refusal(name_problem(_name(field), problem))
-    return text
+    return ",".join(_without_idle_step(field, term) for term in terms)
+
+
+def _without_idle_step(field: Field, term: str) -> str:
+    """Leave out the step of a range of one value, such as 5-5/10: cronsim reads 5/10."""
+    found = _RANGE_WITH_STEP.fullmatch(term)
+    if found and field.int(found[1]) == field.int(found[2]):
+        return found[1]
+    return term
 
 
 def _name(field: Field) -> str:

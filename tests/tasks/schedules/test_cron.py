@@ -44,6 +44,9 @@ def refusal(text: object) -> str:
         ("0 9 ? * 2", "0 9 * * 2"),
         ("0 9 1 * ?", "0 9 1 * *"),
         ("0 9 * * FRI-SUN", "0 9 * * FRI-7"),
+        ("0 9 * * SUN-SUN", "0 9 * * SUN-SUN"),
+        ("5-5/10 0 * * *", "5 0 * * *"),
+        ("30,1-1/2 0 * MAR-3/2 SUN-SUN/2", "30,1 0 * MAR SUN"),
         ("*/1 * * * * *", "*/1 * * * * *"),
         ("30 0 9 * * *", "30 0 9 * * *"),
     ],
@@ -153,6 +156,16 @@ def test_every_minute_and_hour_and_day_may_be_listed() -> None:
 def test_sunday_has_two_numbers_and_a_name(sunday: str) -> None:
     found = next_moments(f"0 9 * * {sunday}", "2026-11-21T12:00", BERLIN, 2)
     assert found == ["11-22 09:00:00+0100", "11-29 09:00:00+0100"]
+
+
+def test_a_range_of_one_value_is_that_value() -> None:
+    for expression, days in [
+        ("0 0 * * SUN-SUN", ["11-22", "11-29"]),
+        ("0 0 5-5/10 * *", ["12-05", "01-05"]),
+        ("0 0 * * MON-1/2", ["11-23", "11-30"]),
+    ]:
+        found = next_moments(expression, "2026-11-21T12:00", BERLIN, 2)
+        assert [moment[:5] for moment in found] == days, expression
 
 
 def test_a_date_or_a_weekday_is_enough_unless_one_begins_with_a_star() -> None:
