@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -18,6 +19,9 @@ MOST_BYTES = 1 << 20
 
 #: Days to look for a working one; a calendar without any in a year has none.
 LONGEST_SEARCH = 366
+
+#: Where an ICS file's line is folded inside a character, as RFC 5545, 3.1 allows.
+_FOLDED_CHARACTER = re.compile(rb"\r?\n[ \t](?=[\x80-\xbf])")
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def _read_text(data: bytes) -> str:
     if len(data) > MOST_BYTES:
         raise refusal(_("is larger than 1 MB"))
     try:
-        return data.decode("utf-8-sig")
+        return _FOLDED_CHARACTER.sub(b"", data).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         problem = _("is not text in UTF-8, which begins to fail at byte %(place)s")
         raise refusal(problem % {"place": error.start}) from error

@@ -76,6 +76,15 @@ def test_without_a_working_day_in_a_year_there_is_none() -> None:
     assert days.previous_working(NEW_YEAR) is None
 
 
+@pytest.mark.parametrize("fold", [b"\r\n ", b"\n\t"])
+def test_a_line_may_be_folded_inside_a_character(fold: bytes) -> None:
+    lines = ["BEGIN:VCALENDAR", "BEGIN:VEVENT", "DTSTART;VALUE=DATE:20261001"]
+    lines += ["SUMMARY:国庆节", "END:VEVENT", "END:VCALENDAR", ""]
+    head, tail = "庆".encode()[:1], "庆".encode()[1:]
+    data = "\r\n".join(lines).encode().replace(head + tail, head + fold + tail)
+    assert read_calendar(data, "x", TODAY).off == {date(2026, 10, 1): "国庆节"}
+
+
 def test_its_json_is_read_back() -> None:
     days = Days(
         "a", {MONDAY: "Holiday", SUNDAY: ""}, {SATURDAY: "班"}, frozenset({4, 5})
