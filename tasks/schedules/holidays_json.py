@@ -3,7 +3,7 @@
 - Taskyard's own: {"off": [...], "work": [...], "weekends": ["saturday", "sunday"]},
   whose entries are dates, [from, to] with both included, {"date", "label"} or
   {"from", "to", "label"}; a list alone is "off".
-- NateScarlet/holiday-cn, one file per year or a list of them:
+- NateScarlet/holiday-cn, one file per year, a list of them, or its list of days:
   {"year": 2026, "days": [{"name", "date", "isOffDay"}]}.
 - gov.uk/bank-holidays.json: {"scotland": {"division", "events": [{"title", "date"}]}},
   or one of its divisions alone.
@@ -51,6 +51,8 @@ def read_holidays(value: Any, name: str) -> tuple[Marks, frozenset[int]]:
     if _is_list_of_years(value):
         for year in value:
             _read_year(year["days"], marks)
+    elif _is_list_of_days(value):
+        _read_year(value, marks)
     elif _is_year(value):
         _read_year(value["days"], marks)
     elif _is_division(value):
@@ -73,6 +75,12 @@ def _is_list_of_years(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_is_year, value))
 
 
+def _is_list_of_days(value: Any) -> bool:
+    """Say whether one of the entries tells days off from those that are worked."""
+    days = value if isinstance(value, list) else []
+    return any(isinstance(entry, dict) and "isOffDay" in entry for entry in days)
+
+
 def _is_division(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("events"), list)
 
@@ -87,7 +95,7 @@ def _read_year(days: list[Any], marks: Marks) -> None:
         is_off = _take(entry, "isOffDay", place)
         if not isinstance(is_off, bool):
             raise _wrong(place, _("isOffDay must be true or false"))
-        marks.add(day, 1, str(entry.get("name", "")), works=not is_off)
+        marks.add(day, 1, _label(entry, "name"), works=not is_off)
 
 
 # gov.uk.
@@ -98,7 +106,7 @@ def _read_divisions(divisions: dict[str, Any], name: str, marks: Marks) -> None:
     for number, entry in enumerate(divisions[chosen]["events"]):
         place = f"{chosen}.events[{number}]".lstrip(".")
         day = _read_date(_take(entry, "date", place), place)
-        marks.add(day, 1, str(entry.get("title", "")), works=False)
+        marks.add(day, 1, _label(entry, "title"), works=False)
 
 
 def _choose(divisions: Iterable[str], name: str) -> str:
@@ -147,7 +155,7 @@ def _read_entry(entry: Any, place: str) -> tuple[date, int, str]:
     """Return the first day, how many there are, and their label."""
     label = ""
     if isinstance(entry, dict):
-        label = str(entry.get("label", ""))
+        label = _label(entry, "label")
         ends = [entry.get("from", entry.get("date")), entry.get("to")]
         entry = ends if ends[1] is not None else ends[0]
     if not isinstance(entry, list):
@@ -191,6 +199,11 @@ def _take(entry: Any, key: str, place: str) -> Any:
     if not isinstance(entry, dict) or key not in entry:
         raise _wrong(place, _("it has no “%(key)s”") % {"key": key})
     return entry[key]
+
+
+def _label(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    return "" if value is None else str(value)
 
 
 def _read_date(value: Any, place: str) -> date:

@@ -44,6 +44,28 @@ def test_several_years_of_holiday_cn_are_one_calendar() -> None:
     assert weekends == {5, 6}
 
 
+def test_the_days_of_holiday_cn_alone_are_off_or_worked() -> None:
+    days = [
+        {"name": "元旦", "date": "2026-01-01", "isOffDay": True},
+        {"name": "元旦", "date": "2026-01-04", "isOffDay": False},
+    ]
+    marks, _weekends = read_holidays(days, "x")
+    assert marks.off == {date(2026, 1, 1): "元旦"}
+    assert marks.work == {date(2026, 1, 4): "元旦"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"off": [{"date": "2026-01-01", "label": None}]},
+        {"days": [{"date": "2026-01-01", "name": None, "isOffDay": True}]},
+        {"events": [{"date": "2026-01-01", "title": None}]},
+    ],
+)
+def test_a_label_may_be_null(value: Any) -> None:
+    assert off(value) == {date(2026, 1, 1): ""}
+
+
 def test_one_division_of_gov_uk_alone() -> None:
     value = {"division": "scotland", "events": [{"title": "a", "date": "2026-01-02"}]}
     assert off(value) == {date(2026, 1, 2): "a"}
