@@ -73,7 +73,7 @@ def settle(schedule: Schedule, now: datetime) -> None:
     """
     if not schedule.enabled:
         _note_disabled(schedule, now)
-    elif schedule.look_at is not None and schedule.look_at <= now:
+    elif _has_come(schedule, now):
         try:
             _fire(schedule, now)
         except Exception as error:
@@ -81,6 +81,21 @@ def settle(schedule: Schedule, now: datetime) -> None:
                 raise
             # It may be changed because it is broken.
             logger.exception("schedule %s cannot be decided", schedule.name)
+
+
+def _has_come(schedule: Schedule, now: datetime) -> bool:
+    """Say whether a moment is to be decided: schedulers note those on days off a while
+    after they passed.
+    """
+    if schedule.look_at is None or schedule.look_at <= now:
+        return schedule.look_at is not None
+    if schedule.calendar_id is None or schedule.kind == Kind.AFTER:
+        return False
+    until = now - jitter_of(schedule)
+    try:
+        return rule_of(schedule).count(schedule.cursor, until, due=False) > 0
+    except InvalidOption:  # then there were no moments
+        return False
 
 
 def _fire(schedule: Schedule, now: datetime) -> None:

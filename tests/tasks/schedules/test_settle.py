@@ -15,7 +15,7 @@ from tasks.schedules import fires
 from tasks.schedules.fires import Firing, settle
 from tasks.schedules.moments import jitter_of
 from tasks.schedules.plans import PLANNED, plan
-from tests.timetable import DAY, NOW, create_schedule
+from tests.timetable import DAY, NOW, create_calendar, create_schedule
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +61,21 @@ def test_a_moment_that_waits_for_its_share_of_the_jitter_is_not_lost() -> None:
     change(schedule, DUE + SECOND, jitter=0)
     Firing().step(DUE + 2 * SECOND)
     assert Fire.objects.get().due_at == DUE
+
+
+def test_a_day_off_that_no_scheduler_noted_yet_is_not_lost() -> None:
+    off = NOW.date().isoformat()
+    schedule = create_schedule(
+        kind=Kind.EVERY, every=10, calendar=create_calendar(off=[off])
+    )
+    change(schedule, NOW + 25 * SECOND, every=20)
+    rows = Fire.objects.order_by("due_at").values_list("due_at", "verdict")
+    assert list(rows) == [
+        (NOW + 10 * SECOND, Verdict.EXCLUDED),
+        (NOW + 20 * SECOND, Verdict.EXCLUDED),
+    ]
+    change(schedule, NOW + 30 * SECOND, every=30)
+    assert Fire.objects.count() == 2
 
 
 def test_moments_while_it_was_disabled_are_one_row() -> None:
