@@ -115,10 +115,7 @@ def _check_range(rule: Rule) -> None:
 def _check_calendar(rule: Rule, days: Days, since: datetime) -> None:
     allowed = _ON_DAY_OFF[rule.kind]
     if rule.on_day_off not in allowed:
-        problem = _(
-            "must be one of %(expected)s here: only cron expressions can be moved"
-        )
-        raise InvalidOption("on_day_off", problem % {"expected": ", ".join(allowed)})
+        raise InvalidOption("on_day_off", _not_allowed(rule.on_day_off, allowed))
     first = since.astimezone(rule.tz).date()
     if working_day(days, first, _DAY) is None:
         raise InvalidOption("calendar", _without_working_days(first))
@@ -130,6 +127,16 @@ def _check_calendar(rule: Rule, days: Days, since: datetime) -> None:
     if is_due is None and not is_over:
         problem = _("every moment of the rule falls on a day off")
         raise InvalidOption("calendar", problem)
+
+
+def _not_allowed(on_day_off: str, allowed: tuple[str, ...]) -> str:
+    problem = _("must be one of %(expected)s here: only cron expressions can be moved")
+    if on_day_off == SKIP:
+        problem = _(
+            "must be one of %(expected)s here: only cron expressions and intervals can"
+            " be skipped"
+        )
+    return problem % {"expected": ", ".join(allowed)}
 
 
 def _without_working_days(first: date) -> str:

@@ -107,6 +107,22 @@ def test_only_expressions_are_moved_over_days_off() -> None:
         assert problem(rule).startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        ({"kind": "after", "every": 60}, "run, next"),
+        ({"kind": "once", "at": at("2030-01-01T00:00Z")}, "run"),
+    ],
+)
+def test_what_cannot_be_skipped_is_told_so(
+    settings: dict[str, Any], allowed: str
+) -> None:
+    reason = "only cron expressions and intervals can be skipped"
+    assert problem(Rule(calendar=Week(), on_day_off="skip", **settings)) == (
+        f"on_day_off: must be one of {allowed} here: {reason}"
+    )
+
+
 def test_not_every_second_is_moved_over_days_off() -> None:
     dense = cron("*/10 * * * * *", calendar=Week(), on_day_off="next")
     expected = "8,640 times a day are too many to move, at most 1,440 are: skip them"
