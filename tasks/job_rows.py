@@ -117,14 +117,15 @@ class _Story:
 
     def add(self, event: Event) -> None:
         kind, seq = event.kind, event.seq
+        if "row" in event or "rq.data" in event:
+            self.submission = event
         if kind == "superseded":
             return
         if seq > self.seq:
             self.last, self.seq = event, seq
         if kind in TRIES and seq > self.tried_seq:
             self.tried, self.tried_seq = event, seq
-        if "row" in event or "rq.data" in event:
-            self.submission = event
+        if self.submission is event:
             self._note_enqueued(parse_date(event["rq.enqueued_at"]))
         if event.state == State.QUEUED:
             self._note_enqueued(moment(event.number("at")))

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
+from rq import Queue
+from rq.job import Job as RQJob
+from rq.serializers import JSONSerializer
 
 from tasks.broker import keys
+from tasks.broker.delays import Scheduler
 from tasks.broker.events import Event
 from tasks.models import Dependency, Job
 from tasks.recorder import record
@@ -12,6 +19,8 @@ from tests.engine import (
     claim,
     client,
     events,
+    make_due,
+    move,
     push_job,
     record_all,
     run_next,
@@ -92,3 +101,85 @@ def test_an_event_with_an_unreadable_row_is_adopted_all_the_same() -> None:
     fields = {b"id": b"a", b"seq": b"1", b"kind": b"pushed", b"state": b"queued"}
     record([Event(b"1-0", {**fields, b"row": b"{"})])
     assert Job.objects.get().state == "queued"
+
+
+# A stock client's jobs whose first event is not their start.
+
+ADD, HOUR = "tests.sample.add", timedelta(hours=1)
+
+
+def rq_queue() -> Queue:
+    return Queue(connection=client(), serializer=JSONSerializer)
+
+
+def by_rq() -> RQJob:
+    job = rq_queue().enqueue_in(HOUR, ADD, 1, b=3, job_id="later", job_timeout=77)
+    make_due(job.id, keys.scheduled("default"))
+    move()
+    return job
+
+
+def by_rq_scheduler() -> RQJob:
+    job = Scheduler().enqueue_in(HOUR, ADD, 1, b=3, job_id="later", timeout=77)
+    make_due(job.id)
+    move()
+    return job
+
+
+def after_a_parent() -> RQJob:
+    push_job("parent")
+    job = rq_queue().enqueue(
+        ADD, 1, b=3, job_id="later", job_timeout=77, depends_on="parent"
+    )
+    run_next()
+    return job
+
+
+def delayed_after_a_parent() -> RQJob:
+    push_job("parent")
+    job = rq_queue().enqueue_in(
+        HOUR, ADD, 1, b=3, job_id="later", job_timeout=77, depends_on="parent"
+    )
+    make_due(job.id, keys.scheduled("default"))
+    move()
+    return job
+
+
+def canceled() -> RQJob:
+    job = Scheduler().enqueue_in(HOUR, ADD, 1, b=3, job_id="later", timeout=77)
+    Scheduler().cancel(job)
+    return job
+
+
+MADE = [by_rq, by_rq_scheduler, after_a_parent, delayed_after_a_parent, canceled]
+
+
+@pytest.mark.parametrize("make", MADE)
+def test_a_stock_job_that_waited_first_is_adopted_with_its_call(
+    make: Callable[[], RQJob],
+) -> None:
+    made = make()
+    record_all()
+    job = Job.objects.get(pk=made.id)
+    assert (job.task, job.args, job.kwargs, job.timeout) == (ADD, [1], {"b": 3}, 77)
+    assert job.created_at == made.created_at
+    assert not job.unreadable
+
+
+def test_a_stock_job_that_was_delayed_keeps_its_row_to_the_end() -> None:
+    made = by_rq()
+    run_next()
+    record_all()
+    job = Job.objects.get(pk=made.id)
+    assert (job.state, job.task, job.created_at) == ("finished", ADD, made.created_at)
+
+
+def test_a_second_delayed_job_of_the_same_id_is_recorded_too() -> None:
+    rq_queue().enqueue(ADD, 1, job_id="later")
+    run_next()
+    record_all()
+    client().delete(keys.job("later"))  # its result expired, minutes after it ended
+    Job.objects.update(seq=F("seq") - 600, tried_seq=F("tried_seq") - 600)
+    by_rq()
+    record_all()
+    assert Job.objects.get(pk="later").state == "queued"

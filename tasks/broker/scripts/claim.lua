@@ -84,10 +84,6 @@ local function add_row(facts, values)
   end
 end
 
--- Where the events of a stock client's job begin: past those of any earlier job that had
--- its id, which the ledger remembers (seconds since 2020).
-local first_seq = string.format('%.0f', now - 1577836800)
-
 local function next_number(text)
   if not text then return '1' end
   if not tonumber(text) then error('a count of the job is no number: ' .. text) end

@@ -82,12 +82,40 @@ local function field(id, name)
   return redis.call('HGET', job_key(id), name) or ''
 end
 
--- Append one event; `fields` is a flat list of names and values. Whoever writes the new
--- ty:seq together with other fields passes it.
+-- What the ledger must be told of a job that a stock client enqueued: it has never heard of
+-- it, and the job's first event brings the row.
+local SUBMISSION = {'description', 'created_at', 'enqueued_at', 'data', 'timeout', 'result_ttl',
+  'failure_ttl', 'retries_left'}
+
+local function add_submission(facts, id)
+  for i, value in ipairs(call('HMGET', job_key(id), unpack(SUBMISSION))) do
+    if value then
+      facts[#facts + 1] = 'rq.' .. SUBMISSION[i]
+      facts[#facts + 1] = value
+    end
+  end
+end
+
+-- Where the events of a stock client's job begin: past those of any earlier job that had
+-- its id, which the ledger remembers (seconds since 2020).
+local first_seq = string.format('%.0f', now - 1577836800)
+
+-- Count one event more of a job; the first one of a stock client's tells of its submission.
+local function count_event(id, facts)
+  local seq = call('HINCRBY', job_key(id), 'ty:seq', 1)
+  if seq > 1 or field(id, 'ty:task') ~= '' then return seq end
+  add_submission(facts, id)
+  call('HSET', job_key(id), 'ty:seq', first_seq)
+  return first_seq
+end
+
+-- Append one event; `fields` is a flat list of names and values, which may become longer.
+-- Whoever writes the new ty:seq together with other fields passes it.
 local function emit(id, kind, state, fields, seq)
-  seq = seq or redis.call('HINCRBY', job_key(id), 'ty:seq', 1)
+  fields = fields or {}
+  seq = seq or count_event(id, fields)
   redis.call('XADD', 'taskyard:events', '*', 'id', id, 'seq', seq, 'kind', kind,
-    'state', state, 'at', now_text, unpack(fields or {}))
+    'state', state, 'at', now_text, unpack(fields))
 end
 
 -- Schedulers look at least as often by themselves, in seconds, and some.

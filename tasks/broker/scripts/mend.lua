@@ -16,10 +16,6 @@
 -- stock client's job would run twice.
 local REACH, REACH_OF_STOCK = 1000, 20000
 
--- What the ledger must be told of a job that a stock client enqueued.
-local ROW = {'description', 'created_at', 'enqueued_at', 'data', 'timeout', 'result_ttl',
-  'failure_ttl', 'retries_left'}
-
 local verb, id, status, seen_seq = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local floor, argument = tonumber(ARGV[5]), ARGV[6]
 local key = job_key(id)
@@ -86,14 +82,9 @@ end
 
 function mend.adopt()
   local facts = {'queue', queue, 'due', due()}
-  for i, value in ipairs(call('HMGET', key, unpack(ROW))) do
-    if value then
-      facts[#facts + 1] = 'rq.' .. ROW[i]
-      facts[#facts + 1] = value
-    end
-  end
-  -- Past the events of any earlier job that had its id, as in claim.lua.
-  seq = math.max(seq, math.floor(now - 1577836800))
+  add_submission(facts, id)
+  -- Past the events of any earlier job that had its id.
+  seq = math.max(seq, tonumber(first_seq))
   emit(id, 'pushed', status, facts, next_seq())
 end
 
