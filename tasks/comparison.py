@@ -140,9 +140,10 @@ def _misplaced(suspect: Suspect, row: Row) -> Verdict | None:
         return None if suspect.is_queued else Verdict.QUEUE
     if sight.status == State.STARTED:
         return None if sight.place else Verdict.LOSE
-    if sight.status == State.SCHEDULED and not sight.place:
-        # rq-scheduler's own way to cancel a job.
-        return Verdict.CANCEL if row.submitted_by == STOCK else Verdict.ASIDE
+    if sight.status == State.SCHEDULED and sight.place != "aside":
+        # The first is rq-scheduler's own way to cancel a job, whoever submitted it.
+        is_removed = sight.place == "removed" or row.submitted_by == STOCK
+        return Verdict.CANCEL if is_removed else Verdict.ASIDE
     if sight.status == State.DEFERRED and (suspect.is_unblocked or not sight.place):
         return Verdict.UNBLOCK
     return None

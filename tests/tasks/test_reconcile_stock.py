@@ -13,6 +13,7 @@ from tasks.broker import keys
 from tasks.broker.reconcile import Mend, Sight, mend
 from tasks.broker.wire import PAYLOAD_LIMIT
 from tasks.models import Job
+from tasks.submission import submit
 from tests.comparing import agree, compare, ledger, lose_all
 from tests.engine import (
     claim,
@@ -74,6 +75,18 @@ def test_a_delayed_job_that_was_canceled_by_rq_scheduler_does_not_run() -> None:
     compare()
     assert ledger(job.id).state == "canceled"
     assert status(job.id) == "canceled"
+    assert client().zcard(keys.DELAYED) == 0
+
+
+def test_a_delayed_job_of_ours_that_rq_scheduler_canceled_does_not_run() -> None:
+    job_id = submit(ADD, [1], delay=timedelta(hours=1)).id
+    agree()
+    scheduler().cancel(job_id)
+    assert compare() == 1
+    row = ledger(job_id)
+    assert (row.state, status(job_id)) == ("canceled", "canceled")
+    assert row.message == "It was removed from Redis by another client."
+    assert compare() == 0
     assert client().zcard(keys.DELAYED) == 0
 
 

@@ -4,8 +4,9 @@
 -- ARGV: for each job its id, its queue by the ledger ('' unknown), and an execution whose
 --       lease was seen ('' none).
 -- Returns for each {status ('' where there is no job), ty:seq, execution, place}. The place
--- is 'held' by a worker, 'aside' in one of the sets of waiting jobs, 'missing' where its
--- entry was dropped because there was no job, else ''. Queues are not searched.
+-- is 'held' by a worker, 'aside' in one of the sets of waiting jobs, 'removed' where a delay
+-- has no entry in rq-scheduler's set, 'missing' where its entry was dropped because there
+-- was no job, else ''. Queues are not searched.
 
 local function is_aside(id, queue)
   return call('ZSCORE', 'rq:scheduler:scheduled_jobs', id)
@@ -33,7 +34,8 @@ local function look_for_gone(id, queue, execution)
 end
 
 local function look(id, queue, execution)
-  local known = redis.pcall('HMGET', job_key(id), 'status', 'ty:seq', 'ty:exec', 'origin', 'data')
+  local known = redis.pcall('HMGET', job_key(id), 'status', 'ty:seq', 'ty:exec', 'origin', 'data',
+    'ty:due')
   if known.err then return {'broken', '', '', ''} end
   if not (known[1] or known[5]) then return look_for_gone(id, queue, execution) end
   local status, held_by, place = known[1] or '?', known[3] or '', ''
@@ -44,6 +46,8 @@ local function look(id, queue, execution)
     place = is_leased(id, queue, held_by) and 'held' or ''
   elseif status ~= 'queued' and is_aside(id, queue) then
     place = 'aside'
+  elseif status == 'scheduled' and known[6] then
+    place = 'removed'
   end
   return {status, known[2] or '', held_by, place}
 end
