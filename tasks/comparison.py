@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -11,6 +11,12 @@ from tasks.adoption import STOCK
 from tasks.broker.engine import LEASE_FOR
 from tasks.broker.reconcile import Sight
 from tasks.states import ENDED, State
+
+#: Seconds that a score may be off the ledger's moment: it is rounded to the millisecond.
+PRECISION = 0.002
+
+#: Unix seconds from which on a moment is none that the ledger can hold.
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC).timestamp()
 
 
 class Row(NamedTuple):
@@ -22,6 +28,14 @@ class Row(NamedTuple):
     seq: int
     submitted_by: str
     created_at: datetime
+    due_at: datetime | None = None
+
+    def is_moved_to(self, score: float) -> bool:
+        """Say whether a delay of ours ends at another moment than the ledger says."""
+        if not 0 <= score < LAST_MOMENT:
+            return False
+        told = self.due_at.timestamp() if self.due_at else 0.0
+        return abs(score - told) > PRECISION
 
 
 class Verdict(Enum):
@@ -64,6 +78,8 @@ class Suspect:
     is_queued: bool = False
     #: Whether the ledger knows of no parent that it waits for.
     is_unblocked: bool = False
+    #: Whether another client gave it another moment.
+    is_moved: bool = False
 
     @property
     def state(self) -> str:
@@ -101,6 +117,7 @@ def judge(suspect: Suspect, *, is_doubted: bool) -> Verdict | None:
     if sight.status not in KNOWN:
         return None
     is_heard = (sight.status, sight.seq) == (row.state, str(row.seq))
+    is_heard &= not suspect.is_moved
     verdict = _misplaced(suspect, row)
     if verdict == Verdict.CANCEL and is_doubted:
         return Verdict.ASIDE

@@ -17,7 +17,7 @@ from django.utils import timezone
 from tasks.broker import reconcile as broker
 from tasks.broker import upkeep
 from tasks.broker.losses import left_by_stock_workers
-from tasks.broker.places import Places, count_parts, without_hash
+from tasks.broker.places import Places, count_parts, delayed_until, without_hash
 from tasks.comparison import Delays, Row, Suspect, Verdict, judge
 from tasks.epoch import is_doubted, note_end, read_epoch, take_turn
 from tasks.job_reports import list_names
@@ -147,15 +147,17 @@ class Comparison:
         sound = set(placed) - without_hash(placed)
         is_deferred = rows[0].state == State.DEFERRED
         unblocked = _unblocked([row.id for row in rows]) if is_deferred else set()
-        sound -= unblocked
+        moved = _moved(rows)
+        sound -= unblocked | moved
         odd = [row for row in rows if looks_at_all or row.id not in sound]
-        self._look({row.id: row for row in odd}, queued, unblocked)
+        self._look({row.id: row for row in odd}, queued, unblocked, moved)
 
     def _look(
         self,
         rows: dict[str, Row | None],
         queued: Collection[str] = (),
         unblocked: Collection[str] = (),
+        moved: Collection[str] = (),
     ) -> None:
         looked_at, held = broker.server_time(), self.places.held
         asked = [
@@ -164,8 +166,8 @@ class Comparison:
         ]
         sights = broker.look(asked)
         for (job_id, row), sight in zip(rows.items(), sights, strict=True):
-            is_queued, is_free = job_id in queued, job_id in unblocked
-            found = Suspect(job_id, row, sight, looked_at, is_queued, is_free)
+            signs = (job_id in queued, job_id in unblocked, job_id in moved)
+            found = Suspect(job_id, row, sight, looked_at, *signs)
             if judge(found, is_doubted=False):
                 self._suspects.append(found)
 
@@ -254,3 +256,11 @@ def _read(jobs: JobQuerySet) -> list[Row]:
 def _unblocked(job_ids: Sequence[str]) -> set[str]:
     found = Job.objects.unblocked().filter(pk__in=job_ids)
     return set(found.values_list("id", flat=True))
+
+
+def _moved(rows: Sequence[Row]) -> set[str]:
+    """Return the delayed jobs that rq-scheduler's clients gave another moment."""
+    if rows[0].state != State.SCHEDULED:
+        return set()
+    due = delayed_until([row.id for row in rows])
+    return {row.id for row in rows if row.id in due and row.is_moved_to(due[row.id])}

@@ -174,5 +174,15 @@ def _gone(job_ids: Sequence[str]) -> list[str]:
     return [job_id for job_id, is_there in pairs if not is_there]
 
 
+def delayed_until(job_ids: list[str]) -> dict[str, float]:
+    """Return when jobs in rq-scheduler's set are due. Raises BrokerUnavailable."""
+    if not job_ids:
+        return {}
+    with broker_errors():
+        scores: Any = get_client().zmscore(keys.DELAYED, job_ids)
+    pairs = zip(job_ids, scores, strict=True)
+    return {job_id: score for job_id, score in pairs if score is not None}
+
+
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from rq import Queue
+from rq.job import Job as RQJob
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
 from tasks.broker import keys
+from tasks.broker.delays import Scheduler as OurScheduler
 from tasks.broker.reconcile import Mend, Sight, mend
 from tasks.broker.wire import PAYLOAD_LIMIT
 from tasks.models import Job
@@ -88,6 +90,31 @@ def test_a_delayed_job_of_ours_that_rq_scheduler_canceled_does_not_run() -> None
     assert row.message == "It was removed from Redis by another client."
     assert compare() == 0
     assert client().zcard(keys.DELAYED) == 0
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+@pytest.mark.parametrize("whose", [Scheduler, OurScheduler])
+def test_a_moment_that_a_client_changed_is_told(
+    whose: type[Scheduler], hours: int
+) -> None:
+    made = submit(ADD, [1], delay=timedelta(hours=2))
+    agree()
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+    job = RQJob.fetch(made.id, connection=client(), serializer=JSONSerializer)
+    whose(connection=client()).change_execution_time(job, due)
+    assert compare() == 1
+    assert ledger(made.id).due_at == due
+    assert compare() == 0
+    lose_all()
+    compare()
+    assert client().zscore(keys.DELAYED, made.id) == due.timestamp()
+
+
+def test_a_moment_that_no_ledger_can_hold_is_left() -> None:
+    made = submit(ADD, [1], delay=timedelta(hours=2))
+    agree()
+    client().zadd(keys.DELAYED, {made.id: "inf"})
+    assert compare() == 0
 
 
 def test_a_job_that_its_client_canceled_is_canceled_in_the_ledger() -> None:
