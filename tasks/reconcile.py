@@ -18,6 +18,7 @@ from tasks.broker import reconcile as broker
 from tasks.broker import upkeep
 from tasks.broker.losses import left_by_stock_workers
 from tasks.broker.places import Places, count_parts, delayed_until, without_hash
+from tasks.broker.witness import place_witness, trust_witness
 from tasks.comparison import Delays, Row, Suspect, Verdict, judge
 from tasks.epoch import is_doubted, note_end, read_epoch, take_turn
 from tasks.job_reports import list_names
@@ -101,6 +102,7 @@ class Comparison:
     def run(self) -> Iterator[None]:
         """Do it; gives way after each piece of a few milliseconds."""
         row, mark = read_epoch()
+        place_witness()
         looks_at_all = is_doubted(row, mark)
         self._listed = set(upkeep.queue_names())
         queues = sorted(self._listed.union(list_names("queue")))
@@ -113,6 +115,8 @@ class Comparison:
         if looks_at_all:
             yield from close_orphans(self.clock())
         self._forget_dropped_entries()
+        if self.settled:
+            trust_witness()
         note_end(mark, settled=self.settled, quiet=not self.mended)
 
     def _run_part(self, queues: Sequence[str], *, looks_at_all: bool) -> Iterator[None]:

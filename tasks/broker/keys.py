@@ -13,6 +13,9 @@ SUSPENDED = "rq:suspended"
 # rq-scheduler's set of delayed jobs, scores in Unix seconds.
 DELAYED = "rq:scheduler:scheduled_jobs"
 
+#: Entry in DELAYED and PERIODIC that says whether the whole set was lost: see `witness`.
+WITNESS = "taskyard:witness"
+
 #: A stock rqscheduler's own hash: it expires when the process is gone, and has the field
 #: `death` when it ended well.
 STOCK_SCHEDULERS = "rq:scheduler_instance:*"

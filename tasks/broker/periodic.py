@@ -20,7 +20,9 @@ PAGE = 1_000
 def count_periodic() -> int:
     """Return how many are held. Raises BrokerUnavailable."""
     with broker_errors():
-        count: Any = get_client().zcard(keys.PERIODIC)
+        count: Any = get_client().zcount(
+            keys.PERIODIC, 0, "+inf"
+        )  # without the witness
     return int(count)
 
 

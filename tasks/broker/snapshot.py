@@ -90,7 +90,7 @@ def read_snapshot() -> Snapshot:
             pipeline.info()
             pipeline.smembers(keys.QUEUES)
             pipeline.smembers(keys.WORKERS)
-            pipeline.zcard(keys.DELAYED)
+            pipeline.zcount(keys.DELAYED, 0, "+inf")  # without the witness
             pipeline.xlen(keys.EVENTS)
             pipeline.hgetall(keys.LIVENESS)
             time, info, queues, workers, delayed, lag, liveness = pipeline.execute()

@@ -7,7 +7,8 @@
 --   rq:queue:<queue>            list    job ids, the next one on the left
 --   rq:deferred:<queue>         zset    job id -> when it was deferred
 --   rq:scheduled:<queue>        zset    job id -> due, Unix seconds (RQ's retries)
---   rq:scheduler:scheduled_jobs zset    job id -> due, Unix seconds (delays)
+--   rq:scheduler:scheduled_jobs zset    job id -> due, Unix seconds (delays); below 0 the
+--                                       entry of witness.py
 --   taskyard:events             stream  one entry for each change of a job
 --   taskyard:soon               channel wakes the schedulers; see put_off
 --   taskyard:none               none    never there; see go_on_when_full

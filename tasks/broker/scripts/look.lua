@@ -1,12 +1,12 @@
 -- Say what Redis holds of jobs, and where; changes nothing.
 -- Reads: taskyard:lease:<queue>, rq:wip:<queue> (zsets, job:execution -> its end),
---   rq:executions:<job> (zset), taskyard:missing (set).
+--   rq:executions:<job> (zset), taskyard:missing (set), the entry taskyard:witness.
 -- ARGV: for each job its id, its queue by the ledger ('' unknown), and an execution whose
 --       lease was seen ('' none).
 -- Returns for each {status ('' where there is no job), ty:seq, execution, place}. The place
 -- is 'held' by a worker, 'aside' in one of the sets of waiting jobs, 'removed' where a delay
--- has no entry in rq-scheduler's set, 'missing' where its entry was dropped because there
--- was no job, else ''. Queues are not searched.
+-- has no entry in rq-scheduler's set and that was not lost, 'missing' where its entry was
+-- dropped because there was no job, else ''. Queues are not searched.
 
 local function is_aside(id, queue)
   return call('ZSCORE', 'rq:scheduler:scheduled_jobs', id)
@@ -24,6 +24,9 @@ end
 local function is_leased(id, queue, execution)
   return call('ZSCORE', 'taskyard:lease:' .. queue, id .. ':' .. execution)
 end
+
+-- Whether rq-scheduler's set is whole: see witness.py.
+local is_whole = tonumber(call('ZSCORE', 'rq:scheduler:scheduled_jobs', 'taskyard:witness') or '') == -1
 
 local function look_for_gone(id, queue, execution)
   local place = ''
@@ -46,7 +49,7 @@ local function look(id, queue, execution)
     place = is_leased(id, queue, held_by) and 'held' or ''
   elseif status ~= 'queued' and is_aside(id, queue) then
     place = 'aside'
-  elseif status == 'scheduled' and known[6] then
+  elseif status == 'scheduled' and known[6] and is_whole then
     place = 'removed'
   end
   return {status, known[2] or '', held_by, place}

@@ -39,7 +39,7 @@ def delay(job_id: str, score: float) -> None:
 
 
 def held() -> list[tuple[str, float]]:
-    found: Any = client().zrange(keys.PERIODIC, 0, -1, withscores=True)
+    found: Any = client().zrangebyscore(keys.PERIODIC, 0, "+inf", withscores=True)
     return [(member.decode(), score) for member, score in found]
 
 
