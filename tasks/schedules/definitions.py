@@ -28,9 +28,11 @@ from tasks.schedules.preview import draft
 from tasks.schedules.preview import preview as preview
 from tasks.schedules.reports import get_schedule
 from tasks.schedules.saving import (
+    batched,
     changed_fields,
-    insert,
+    insert_all,
     note_overrides,
+    prepare,
     tell_changes,
     update,
     write_audit,
@@ -45,16 +47,28 @@ def create(actor: Actor, name: str, values: Mapping[str, Any]) -> Schedule:
 
     Raises ScheduleExists.
     """
+    schedule = prepared(actor, name, values)
+    save_new(actor, [schedule])
+    return schedule
+
+
+def prepared(actor: Actor, name: str, values: Mapping[str, Any]) -> Schedule:
+    """Return a new schedule that can be saved."""
     actor.require("schedule.manage")
     now = clock.now()
     schedule = draft(values)
     schedule.name = checked_name(name)
     check(schedule, now)
     check_future(schedule, now)
-    with transaction.atomic():
-        insert(schedule, actor.name, now)
-        write_audit(actor, "schedule.create", name)
+    prepare(schedule, actor.name, now)
     return schedule
+
+
+def save_new(actor: Actor, schedules: Sequence[Schedule]) -> None:
+    """Save schedules that are prepared, all or none. Raises ScheduleExists."""
+    with transaction.atomic():
+        insert_all(schedules)
+        write_audit(actor, "schedule.create", *(one.name for one in schedules))
 
 
 def change(
@@ -80,7 +94,9 @@ def change(
         if changed:
             note_overrides(after, changed, actor.name, now)
             update(before, after, actor.name, now)
-            write_audit(actor, _verb(after, changed), name, tell_changes(before, after))
+            write_audit(
+                actor, _verb(after, changed), name, result=tell_changes(before, after)
+            )
     return after
 
 
@@ -101,11 +117,29 @@ def delete(actor: Actor, name: str) -> None:
     actor.require("schedule.manage")
     with transaction.atomic():
         schedule = _lock(name)
-        if is_declared_here(schedule):
-            problem = _("the code declares it: remove it there, or disable it here")
-            raise InvalidOption("name", problem)
+        _refuse_declared(schedule)
         write_audit(actor, "schedule.delete", name)
         schedule.delete()
+
+
+def delete_all(actor: Actor, names: Sequence[str]) -> None:
+    """Delete schedules as `delete` does, those that there still are; all or none."""
+    actor.require("schedule.manage")
+    with transaction.atomic():
+        for some in batched(names):
+            found = Schedule.objects.select_for_update(of=("self",)).filter(
+                name__in=some
+            )
+            for schedule in found:
+                _refuse_declared(schedule)
+            write_audit(actor, "schedule.delete", *(one.name for one in found))
+            found.delete()
+
+
+def _refuse_declared(schedule: Schedule) -> None:
+    if is_declared_here(schedule):
+        problem = _("the code declares it: remove it there, or disable it here")
+        raise InvalidOption("name", problem)
 
 
 def reset(actor: Actor, name: str, fields: Sequence[str] = ()) -> Schedule:
@@ -129,7 +163,7 @@ def reset(actor: Actor, name: str, fields: Sequence[str] = ()) -> Schedule:
         }
         _check_change(before, after, now)
         update(before, after, actor.name, now)
-        write_audit(actor, "schedule.reset", name, tell_changes(before, after))
+        write_audit(actor, "schedule.reset", name, result=tell_changes(before, after))
     return after
 
 
@@ -153,7 +187,7 @@ def run_now(actor: Actor, name: str, args: Mapping[str, Any] | None = None) -> J
             tags=schedule.tags,
             at_front=schedule.at_front,
         )
-        write_audit(actor, "schedule.run", name, handle.id)
+        write_audit(actor, "schedule.run", name, result=handle.id)
     return Job.objects.get(pk=handle.id)
 
 

@@ -44,7 +44,10 @@ class Diff:
         return any(change.verb != "same" for change in self.changes)
 
     def count(self, verb: Verb) -> int:
-        return sum(change.verb == verb for change in self.changes)
+        return len(self.names(verb))
+
+    def names(self, verb: Verb) -> list[str]:
+        return [change.name for change in self.changes if change.verb == verb]
 
     def lines(self) -> list[str]:
         """Return it for people: +, ~, = or - with the name, then the fields."""

@@ -40,7 +40,7 @@ def save_calendar(
     days = read_calendar(data, checked_name(name), today or now.date())
     with transaction.atomic():
         calendar = _save(name, days, actor.name, now)
-        write_audit(actor, "calendar.save", name, _count(days))
+        write_audit(actor, "calendar.save", name, result=_count(days))
     _have_awaited(calendar)
     return calendar
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,9 @@ from tasks.schedules.fields import FIELDS, GROUPS, values_of, with_groups
 from tasks.schedules.fires import settle
 from tasks.schedules.plans import PLANNED, plan
 from tasks.schedules.writing import PLACES
+
+#: Rows that one query writes, or names that it asks for.
+AT_ONCE = 500
 
 #: Characters that the audit keeps of what was changed, and of one value in it.
 _RESULT, _VALUE = 500, 60
@@ -36,15 +39,41 @@ _FOLLOWING = (
 
 def insert(schedule: Schedule, by: str, now: datetime) -> None:
     """Save a new schedule. Raises ScheduleExists."""
+    prepare(schedule, by, now)
+    insert_all([schedule])
+
+
+def prepare(schedule: Schedule, by: str, now: datetime) -> None:
+    """Set what follows from it that a schedule is new: it can then be inserted."""
     schedule.created_at = schedule.changed_at = schedule.cursor = now
     schedule.created_by = schedule.changed_by = by
     schedule.disabled_at = None if schedule.enabled else now
     plan(schedule, now)
+
+
+def insert_all(schedules: Sequence[Schedule]) -> None:
+    """Save new schedules that are prepared, all or none. Raises ScheduleExists."""
     try:
         with transaction.atomic():
-            schedule.save(force_insert=True)
+            Schedule.objects.bulk_create(schedules, batch_size=AT_ONCE)
     except IntegrityError as error:
-        raise ScheduleExists(schedule.name) from error
+        names = [schedule.name for schedule in schedules]
+        raise ScheduleExists(_taken(names) or names[0]) from error
+
+
+def _taken(names: Sequence[str]) -> str:
+    """Return the first of the names that a schedule has, "" where none has."""
+    for some in batched(names):
+        found = Schedule.objects.filter(name__in=some).order_by("name").first()
+        if found is not None:
+            return found.name
+    return ""
+
+
+def batched(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield names by as many as one query may have."""
+    for start in range(0, len(names), AT_ONCE):
+        yield names[start : start + AT_ONCE]
 
 
 def changed_fields(before: Schedule, after: Schedule) -> list[str]:
@@ -100,14 +129,20 @@ def note_overrides(
     schedule.overrides = overrides
 
 
-def write_audit(actor: Actor, verb: str, name: str, result: str = "") -> None:
-    """Note who did what to a schedule, or to a calendar."""
-    Audit.objects.create(
-        actor=actor.name,
-        via=actor.via,
-        verb=verb,
-        target=name,
-        result=result[:_RESULT],
+def write_audit(actor: Actor, verb: str, *names: str, result: str = "") -> None:
+    """Note who did what to schedules, or to calendars."""
+    Audit.objects.bulk_create(
+        [
+            Audit(
+                actor=actor.name,
+                via=actor.via,
+                verb=verb,
+                target=name,
+                result=result[:_RESULT],
+            )
+            for name in names
+        ],
+        batch_size=AT_ONCE,
     )
 
 

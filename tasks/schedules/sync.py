@@ -191,7 +191,7 @@ class _Syncing:
         verb, names = "schedule.declare", self.done.changed
         if is_back:
             verb, names = "schedule.back", self.done.back
-        write_audit(CODE, verb, after.name, tell_changes(before, after))
+        write_audit(CODE, verb, after.name, result=tell_changes(before, after))
         names.append(after.name)
 
     def part(self, rows: Iterable[Schedule], known: Set[str]) -> None:

@@ -98,9 +98,18 @@ def apply(actor: Actor, wanted: Sequence[Definition], *, prune: bool = False) ->
     if proposal.refusals:
         raise InvalidOption("", "\n".join(map(str, proposal.refusals)))
     by_name = {str(one["name"]): one for one in _with_calendars(wanted)}
+    names = proposal.diff.names
+    # Before the transaction: in SQLite nobody else can write during one.
+    new = [
+        definitions.prepared(actor, name, _values(by_name[name]))
+        for name in names("create")
+    ]
     with transaction.atomic():
+        definitions.save_new(actor, new)
         for change in proposal.diff.changes:
-            _apply(actor, change, by_name.get(change.name, {}))
+            if change.verb == "change":
+                _change(actor, change, by_name[change.name])
+        definitions.delete_all(actor, names("delete"))
     return proposal.diff
 
 
@@ -119,14 +128,9 @@ def _with_calendars(wanted: Sequence[Definition]) -> list[Definition]:
     ]
 
 
-def _apply(actor: Actor, change: Change, definition: Definition) -> None:
-    if change.verb == "create":
-        definitions.create(actor, change.name, _values(definition))
-    elif change.verb == "change":
-        changed = {name: definition[name] for name in change.fields}
-        definitions.change(actor, change.name, changed)
-    elif change.verb == "delete":
-        definitions.delete(actor, change.name)
+def _change(actor: Actor, change: Change, definition: Definition) -> None:
+    values = {name: definition[name] for name in change.fields}
+    definitions.change(actor, change.name, values)
 
 
 def _values(definition: Definition) -> dict[str, Any]:

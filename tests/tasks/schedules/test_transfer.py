@@ -135,17 +135,17 @@ def test_who_may_not_is_refused() -> None:
 def test_one_that_fails_at_the_last_moment_takes_all_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    create = definitions.create
+    prepared = definitions.prepared
 
-    def fail_at_b(actor: Actor, name: str, values: Any) -> Schedule:
-        if name == "b":  # somebody made it just now
-            raise ScheduleExists(name)
-        return create(actor, name, values)
+    def prepare(actor: Actor, name: str, values: Any) -> Schedule:
+        if name == "b":  # somebody makes it just now
+            create_schedule(name)
+        return prepared(actor, name, values)
 
-    monkeypatch.setattr(definitions, "create", fail_at_b)
-    with pytest.raises(ScheduleExists):
+    monkeypatch.setattr(definitions, "prepared", prepare)
+    with pytest.raises(ScheduleExists, match="A schedule b exists"):
         apply(MARA, [wanted(name, expression="@daily") for name in "abc"])
-    assert not Schedule.objects.exists()
+    assert Schedule.objects.get().name == "b"
     assert not Audit.objects.exists()
 
 
