@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tasks.schedules.outlook import Upcoming
+from tasks.schedules.outlook import Upcoming, shorten
 from tasks.schedules.preview import PreviewMoment
 from tasks.schedules.reports import ScheduleDetail
 
@@ -23,24 +23,14 @@ class Clash:
     more: int = 0
 
 
-@dataclass(frozen=True)
-class _Found:
-    at: datetime
-    names: Sequence[str]
-    more: int
-
-
 def clashes_of(detail: ScheduleDetail) -> list[Clash]:
-    found = [_Found(c.minute, c.names, c.more) for c in detail.collisions.found]
+    found = [(one.minute, one.names) for one in detail.collisions.found]
     return _grouped(found, _minutes(detail.upcoming))
 
 
 def clashes_in(moments: Sequence[PreviewMoment]) -> list[Clash]:
-    found = [
-        _Found(_minute(one.runs_at), one.collides_with, one.collides_with_more)
-        for one in moments
-    ]
-    return _grouped(found, len({one.at for one in found}))
+    found = [(_minute(one.runs_at), one.collides_with) for one in moments]
+    return _grouped(found, len({minute for minute, _ in found}))
 
 
 def _minutes(upcoming: Iterable[Upcoming]) -> int:
@@ -51,26 +41,21 @@ def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def _grouped(found: Sequence[_Found], shown: int) -> list[Clash]:
+def _grouped(
+    found: Iterable[tuple[datetime, Sequence[str]]], shown: int
+) -> list[Clash]:
     """Return names by the moments that they share, those of the fewest first."""
     by_name: dict[str, dict[datetime, None]] = {}
-    for one in found:
-        for name in one.names:
-            by_name.setdefault(name, {})[one.at] = None
+    for minute, names in found:
+        for name in names:
+            by_name.setdefault(name, {})[minute] = None
     groups: dict[tuple[datetime, ...], list[str]] = {}
     for name, moments in by_name.items():
         groups.setdefault(tuple(moments), []).append(name)
-    clashes = [
-        Clash(sorted(names), moments, is_each=len(moments) == shown > 1)
-        for moments, names in groups.items()
-    ]
-    clashes.sort(key=lambda one: len(one.moments))
-    return clashes + _unnamed(found, shown)
+    clashes = [_clash(names, moments, shown) for moments, names in groups.items()]
+    return sorted(clashes, key=lambda one: len(one.moments))
 
 
-def _unnamed(found: Iterable[_Found], shown: int) -> list[Clash]:
-    more = {one.at: one.more for one in found if one.more}
-    if not more:
-        return []
-    is_each = len(more) == shown > 1
-    return [Clash((), tuple(more), is_each=is_each, more=max(more.values()))]
+def _clash(names: Iterable[str], moments: Sequence[datetime], shown: int) -> Clash:
+    named, more = shorten(sorted(names))
+    return Clash(named, moments, is_each=len(moments) == shown > 1, more=more)

@@ -221,6 +221,7 @@ class PreviewMomentOut(BaseModel):
     collides_with: list[str] = Field(
         description="Schedules that come to the same queue in the same minute."
     )
+    collides_with_more: int = Field(description="How many more there are than named.")
 
 
 class PreviewOut(BaseModel):

@@ -32,7 +32,7 @@ from tasks.models.fire import Verdict
 from tasks.schedules.comparison import Comparison
 from tasks.schedules.fields import values_of
 from tasks.schedules.fire_reports import FirePage, FireRow
-from tasks.schedules.outlook import Collisions, Upcoming
+from tasks.schedules.outlook import Collision, Collisions, Upcoming, shorten
 from tasks.schedules.preview import PreviewMoment
 from tasks.schedules.reports import ScheduleRow, read_schedule
 from tasks.schedules.timeline import Bucket, Lane, Timeline
@@ -118,20 +118,24 @@ def shape_upcoming(one: Upcoming) -> UpcomingOut:
 
 
 def shape_preview_moment(one: PreviewMoment, zone: str) -> PreviewMomentOut:
+    names, more = shorten(one.collides_with)
     return PreviewMomentOut(
         due_at=one.due_at,
         local=one.due_at.astimezone(ZoneInfo(zone)),
         runs_at=one.runs_at,
         note=one.note,
-        collides_with=list(one.collides_with),
+        collides_with=names,
+        collides_with_more=more,
     )
 
 
 def shape_collisions(collisions: Collisions) -> list[CollisionOut]:
-    return [
-        CollisionOut(minute=one.minute, schedules=list(one.names), more=one.more)
-        for one in collisions.found
-    ]
+    return [_shape_collision(one) for one in collisions.found]
+
+
+def _shape_collision(one: Collision) -> CollisionOut:
+    names, more = shorten(one.names)
+    return CollisionOut(minute=one.minute, schedules=names, more=more)
 
 
 def shape_fires(page: FirePage) -> FirePageOut:

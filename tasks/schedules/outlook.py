@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,7 +26,7 @@ NEXT_SHOWN = 5
 
 #: Schedules of a queue that are looked at for collisions, those that are due first.
 SCHEDULES_READ = 200
-#: Names of one collision.
+#: Names of one collision that are shown.
 NAMES_SHOWN = 10
 
 _MINUTE = timedelta(minutes=1)
@@ -60,9 +60,8 @@ class Collision:
     """Other schedules whose jobs come to the same queue within the same minute."""
 
     minute: datetime
+    #: All of them; readers are shown the first (`shorten`).
     names: tuple[str, ...]
-    #: How many more there are than are named.
-    more: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,9 +159,12 @@ def on_queue(queue: str) -> ScheduleQuerySet:
 
 def _collision(minute: datetime, others: Iterable[Schedule]) -> Collision:
     names = sorted(other.name for other in others if _runs_in(other, minute))
-    return Collision(
-        minute, tuple(names[:NAMES_SHOWN]), max(0, len(names) - NAMES_SHOWN)
-    )
+    return Collision(minute, tuple(names))
+
+
+def shorten(names: Sequence[str]) -> tuple[list[str], int]:
+    """Return the names of a collision that are shown, and how many more there are."""
+    return list(names[:NAMES_SHOWN]), max(0, len(names) - NAMES_SHOWN)
 
 
 def _runs_in(schedule: Schedule, minute: datetime) -> bool:

@@ -35,10 +35,8 @@ class PreviewMoment:
     runs_at: datetime
     #: What clocks or a calendar do to it, in words; "" for nothing.
     note: str
-    #: Names of other schedules due in the same minute on the same queue.
+    #: Names of all other schedules due in the same minute on the same queue.
     collides_with: tuple[str, ...] = ()
-    #: How many more there are than are named.
-    collides_with_more: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,9 +97,7 @@ def _shown(moment: Upcoming, collisions: tuple[Collision, ...]) -> PreviewMoment
     minute = moment.runs_at.replace(second=0, microsecond=0)
     none = Collision(minute, ())
     beside = next((one for one in collisions if one.minute == minute), none)
-    return PreviewMoment(
-        moment.due_at, moment.runs_at, moment.note, beside.names, beside.more
-    )
+    return PreviewMoment(moment.due_at, moment.runs_at, moment.note, beside.names)
 
 
 def _notes(schedule: Schedule) -> list[str]:

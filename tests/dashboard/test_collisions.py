@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dashboard.collisions import Clash, clashes_in
@@ -33,6 +32,10 @@ def test_nothing_else_is_no_clash() -> None:
     assert clashes_in([moment(NOON), moment(ONE)]) == []
 
 
-def test_who_is_not_named_is_counted() -> None:
-    one = replace(moment(NOON, "a"), collides_with_more=3)
-    assert clashes_in([one])[-1] == Clash((), (NOON,), is_each=False, more=3)
+def test_names_are_cut_only_where_their_moments_are_known() -> None:
+    often = [f"often {number:02}" for number in range(12)]
+    once = [f"a {number}" for number in range(9)]
+    assert clashes_in([moment(NOON, *once, *often), moment(ONE, *often)]) == [
+        Clash(once, (NOON,), is_each=False),
+        Clash(often[:10], (NOON, ONE), is_each=True, more=2),
+    ]

@@ -183,6 +183,15 @@ def test_the_next_moments_are_listed(api: Api) -> None:
     assert_problem(api.get(f"{ONE}/next", count=0), 422, "invalid-request")
 
 
+def test_a_preview_counts_the_collisions_that_it_does_not_name(api: Api) -> None:
+    for number in range(12):
+        create_schedule(f"s{number:02}", now=timezone.now(), queue="reports")
+    wanted = {key: value for key, value in NIGHTLY.items() if key != "name"}
+    wanted |= {"zone": "UTC", "queue": "reports", "count": 1}
+    shown = api.post("/schedule-preview", wanted).json()["next"][0]
+    assert (len(shown["collides_with"]), shown["collides_with_more"]) == (10, 2)
+
+
 def test_a_preview_writes_nothing_and_refuses_as_a_save_would(
     api: Api, reader: Api
 ) -> None:

@@ -34,13 +34,6 @@ def test_others_on_the_same_queue_in_the_same_minute_are_named() -> None:
     assert first.collides_with == ("mail",)
 
 
-def test_who_is_not_named_is_counted() -> None:
-    for number in range(12):
-        create_schedule(f"add {number:02}", expression="30 2 * * *")
-    moment = look(1, **(NIGHTLY | {"task": "tests.sample.add"})).moments[0]
-    assert (len(moment.collides_with), moment.collides_with_more) == (10, 2)
-
-
 def test_one_does_not_collide_with_itself() -> None:
     own = create_schedule(task="greet", kwargs={"name": "x"}, expression="30 2 * * *")
     assert look(1, own, grace=5).moments[0].collides_with == ()
