@@ -46,7 +46,8 @@ class BackfillOut(BaseModel):
     total: int
     decided: int = Field(description="Moments that were submitted or refused.")
     finished: int
-    failed: int = Field(description="Jobs that ended otherwise than finished.")
+    failed: int = Field(description="Jobs that failed, were stopped or lost.")
+    canceled: int = Field(description="Such as those that waited when it was aborted.")
     unended: int
     created_at: datetime
     created_by: str

@@ -116,6 +116,7 @@ def _shape(row: BackfillRow) -> BackfillOut:
         decided=row.decided,
         finished=row.done,
         failed=row.failed,
+        canceled=row.canceled,
         unended=row.unended,
     )
 

@@ -96,7 +96,7 @@ def _list(name: str) -> Iterator[str]:
     if not rows:
         yield _("No backfills.")
         return
-    heads = ("NUMBER", "FROM", "UNTIL", "STATE", "DONE", "FAILED", "OF")
+    heads = ("NUMBER", "FROM", "UNTIL", "STATE", "DONE", "FAILED", "CANCELED", "OF")
     yield from table(heads, rows)
 
 
@@ -109,6 +109,7 @@ def _cells(row: BackfillRow) -> tuple[str, ...]:
         one.state,
         f"{row.done:,}",
         f"{row.failed:,}",
+        f"{row.canceled:,}",
         f"{one.total:,}",
     )
 

@@ -16,7 +16,7 @@ from tasks.states import ENDED, State
 #: Backfills of a schedule that are shown, the newest; each has 10,000 moments at most.
 BACKFILLS_SHOWN = 10
 
-_ENDED_BADLY = ENDED - {State.FINISHED}
+_ENDED_BADLY = ENDED - {State.FINISHED, State.CANCELED}
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class BackfillRow:
     """A backfill and how far it is."""
 
     backfill: Backfill
-    #: Moments that were decided; the jobs of them that finished, that ended otherwise,
-    #: and that have not ended. What was decided and is none of these was refused.
+    #: Moments that were decided; the jobs of them that finished, that went wrong, that
+    #: were canceled, as an abort does with those that wait, and that have not ended.
+    #: What was decided and is none of these was refused.
     decided: int
     done: int
     failed: int
+    canceled: int
     unended: int
 
     @property
@@ -81,5 +83,6 @@ def _row(backfill: Backfill, moments: Counter[str]) -> BackfillRow:
         decided=backfill.total if is_done else moments.total(),
         done=moments[State.FINISHED],
         failed=sum(moments[state] for state in _ENDED_BADLY),
+        canceled=moments[State.CANCELED],
         unended=sum(moments[state] for state in State if state not in ENDED),
     )

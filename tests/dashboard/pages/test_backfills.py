@@ -148,6 +148,18 @@ def test_its_fires_are_a_link_away(operator: Client) -> None:
     assert fires.find("a", href=f"/jobs/{job.id}/")
 
 
+def test_an_abort_asks_first_and_its_jobs_are_no_failures(operator: Client) -> None:
+    begin(operator)
+    backfill = Backfill.objects.get()
+    ask = find(look(operator, ONE), "details", id=f"confirm-abort-{backfill.pk}")
+    button = find(ask, "button")
+    assert (button.text, button.attrs["form"]) == ("Abort this backfill", "act")
+    job = create_job(state=State.CANCELED)
+    make_fire(backfill.schedule, backfill=backfill, job_key=job.id)
+    operator.post(button.attrs["formaction"])
+    assert "0 · 1 canceled" in row(operator)
+
+
 @pytest.mark.parametrize("number", ["0", "x", "9" * 30])
 def test_a_number_that_nobody_has_is_a_404_page(operator: Client, number: str) -> None:
     url = f"/schedules/-/backfills/{number}/pause/"

@@ -26,6 +26,7 @@ def test_it_counts_what_became_of_its_moments() -> None:
         State.FINISHED,
         State.FAILED,
         State.LOST,
+        State.CANCELED,
         State.STARTED,
         None,
     ]
@@ -34,8 +35,9 @@ def test_it_counts_what_became_of_its_moments() -> None:
     create_fire(schedule, NOW - 9 * DAY, Verdict.REFUSED, backfill=backfill)
     create_fire(schedule, NOW, state=State.FINISHED)
     row = read_backfill(get_backfill(backfill.pk))
-    assert (row.decided, row.done, row.failed, row.unended) == (7, 2, 2, 1)
-    assert row.percent == 70
+    assert (row.decided, row.done, row.failed) == (8, 2, 2)
+    assert (row.canceled, row.unended) == (1, 1)
+    assert row.percent == 80
 
 
 def test_one_that_is_done_stays_so_when_its_fires_are_gone() -> None:
