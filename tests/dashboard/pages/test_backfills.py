@@ -160,6 +160,13 @@ def test_an_abort_asks_first_and_its_jobs_are_no_failures(operator: Client) -> N
     assert "0 · 1 canceled" in row(operator)
 
 
+def test_the_history_names_the_backfill(operator: Client) -> None:
+    begin(operator)
+    backfill = Backfill.objects.get()
+    links = look(operator, ONE).find_all("a", href=f"?backfill={backfill.pk}#fires")
+    assert f"Backfill {backfill.pk}" in [one.text for one in links]
+
+
 @pytest.mark.parametrize("number", ["0", "x", "9" * 30])
 def test_a_number_that_nobody_has_is_a_404_page(operator: Client, number: str) -> None:
     url = f"/schedules/-/backfills/{number}/pause/"
