@@ -104,6 +104,7 @@ def _parse(query: Mapping[str, str]) -> ScheduleFilter:
         text=_text(query, "q"),
         task=_text(query, "task"),
         queue=_text(query, "queue"),
+        calendar=_text(query, "calendar"),
         kind=kind if kind in KINDS else "",
     )
 
@@ -140,6 +141,7 @@ def _address(
         "q": wanted.text,
         "task": wanted.task,
         "queue": wanted.queue,
+        "calendar": wanted.calendar,
         "kind": wanted.kind,
         "sort": "" if order == NAME else order,
         "after": after,

@@ -101,6 +101,7 @@ class ScheduleQuery(BaseModel):
     text: Text = Field("", description="A part of the name or of the task's.")
     task: Text = ""
     queue: Text = ""
+    calendar: Text = Field("", description="The name of the one they keep to.")
     kind: Literal["", "enabled", "disabled", "declared", "overdue"] = ""
     limit: int = Field(50, ge=1, le=100)
     cursor: Text = Field("", description="`next` of the page before.")

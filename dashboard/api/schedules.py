@@ -52,14 +52,15 @@ _CHANGED = problems(404, 409, 507, *BODY)
 def list_schedules(
     request: ApiRequest, wanted: Query[ScheduleQuery]
 ) -> SchedulePage | HttpResponse:
-    """Return schedules by name, by text, task, queue and kind."""
+    """Return schedules by name, by text, task, queue, calendar and kind."""
     request.auth.require("view")
     if refusal := refuse_unknown(request, ScheduleQuery):
         return refusal
+    fields = wanted.model_dump(exclude={"limit", "cursor"})
     page = read_schedules(
         fresh_snapshot(),
         timezone.now(),
-        ScheduleFilter(wanted.text, wanted.task, wanted.queue, wanted.kind),
+        ScheduleFilter(**fields),
         after=wanted.cursor,
         limit=wanted.limit,
     )

@@ -125,6 +125,8 @@ class ScheduleFilter:
     text: str = ""
     task: str = ""
     queue: str = ""
+    #: The name of the calendar that they keep to.
+    calendar: str = ""
     #: One of KINDS.
     kind: str = ""
 
@@ -183,6 +185,8 @@ def find_schedules(wanted: ScheduleFilter, now: datetime) -> ScheduleQuerySet:
         found = found.filter(Q(name__icontains=text) | Q(task__icontains=text))
     if wanted.task:
         found = found.filter(task=wanted.task)
+    if wanted.calendar:
+        found = found.filter(calendar__name=wanted.calendar)
     match wanted.kind:
         case "enabled" | "disabled":
             found = found.filter(enabled=wanted.kind == "enabled")

@@ -9,6 +9,7 @@ from django.test import Client
 from tasks.models import Calendar
 from tests.dashboard.schedules import find, make_schedule, words
 from tests.dashboard.soup import Soup
+from tests.timetable import create_calendar
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,9 +80,23 @@ def test_without_a_file_nothing_is_saved(operator: Client) -> None:
 def test_one_that_schedules_keep_to_is_not_deleted(operator: Client) -> None:
     upload(operator)
     make_schedule(calendar="中国")
-    assert look(operator, f"{LIST}中国/").find("details", id="confirm-delete") is None
+    soup = look(operator, f"{LIST}中国/")
+    assert soup.find("details", id="confirm-delete") is None
+    assert "It can be deleted once no schedule keeps to it." in soup.text
     operator.post(f"{LIST}中国/delete/")
     assert Calendar.objects.exists()
+
+
+def test_the_schedules_that_keep_to_it_are_a_link_away(viewer: Client) -> None:
+    create_calendar("中国 2026")
+    make_schedule("kept", calendar="中国 2026")
+    make_schedule("other")
+    calendar = look(viewer, f"{LIST}中国 2026/")
+    users = find(calendar, "a", href=lambda url: "?calendar=" in url)
+    assert users.text == "1 schedule keeps to it"
+    soup = look(viewer, users.attrs["href"])
+    assert [one.id for one in soup.find_all("tr", id=bool)] == ["schedule-kept"]
+    assert "Only schedules that keep to calendar 中国 2026." in soup.text
 
 
 def test_one_that_nobody_needs_is_deleted(operator: Client) -> None:

@@ -54,7 +54,7 @@ def test_pages_are_by_name_and_follow_each_other() -> None:
 
 
 def test_filters() -> None:
-    create_schedule("plain")
+    create_schedule("plain", calendar=create_calendar("cn"))
     create_schedule("mail", task="greet", kwargs={"name": "x"})
     create_schedule("off", enabled=False, queue="emails")
     create_schedule("coded", declared={"expression": "0 9 * * *"})
@@ -67,6 +67,7 @@ def test_filters() -> None:
     assert listed(text="gree") == listed(task="greet") == ["mail"]
     assert listed(queue="emails") == ["mail", "off"]
     assert listed(queue="emails", kind="enabled") == ["mail"]
+    assert listed(calendar="cn") == ["plain"]
     assert listed(kind="disabled") == ["off"]
     assert listed(kind="declared") == ["coded"]
     assert listed(kind="overdue") == ["late"]
