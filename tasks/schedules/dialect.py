@@ -35,6 +35,7 @@ _FIELDS_WITH_YEAR = 7
 _STRANGE = re.compile(r"[^0-9A-Za-z*,/\-#?@~ ]")
 _BACKWARDS = re.compile(r"(\w+)-(\w+)(/\d+)?")
 _STEP = re.compile(r".*/(\d+)")
+_LAST_WITH_STEP = re.compile(r"(LW?)/.*")
 _RANGE_WITH_STEP = re.compile(r"(\w+)-(\w+)/\d+")
 
 #: Sunday as the end of a range is 7, but for SUN-SUN, which is that day alone.
@@ -158,7 +159,14 @@ def _problem(field: Field, term: str) -> str:
 
 
 def _step_problem(field: Field, term: str) -> str:
-    """Refuse what cronsim takes for the first value only, such as */90 minutes."""
+    """Refuse what cronsim takes for the first value only, such as */90 minutes, and
+    the steps that it drops, as in L/5.
+    """
+    if field == Field.DAY and (last := _LAST_WITH_STEP.fullmatch(term)):
+        problem = _(
+            "%(term)s has a step, and no day comes after the last: write %(last)s"
+        )
+        return problem % {"term": term, "last": last[1]}
     found = _STEP.fullmatch(term)
     size = len(_values(field))
     if found is None or 0 < int(found[1]) <= size:

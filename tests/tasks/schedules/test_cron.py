@@ -99,6 +99,14 @@ def test_what_is_no_expression_brings_the_way_out(given: object, problem: str) -
         ("0 0 * * 8", "weekday: 8 lies outside 0 to 7"),
         ("0 0 * * MONDAY", "weekday: MONDAY is not a name: write MON"),
         ("0 0 * JANUARY *", "month: JANUARY is not a name: write JAN"),
+        (
+            "0 0 L/5 * *",
+            "day of the month: L/5 has a step, and no day comes after the last: write L",
+        ),
+        (
+            "0 0 1,LW/2 * *",
+            "day of the month: LW/2 has a step, and no day comes after the last: write LW",
+        ),
         ("0 9 * * FRI-MON", "weekday: FRI-MON runs backwards: write FRI-7,0-MON"),
         ("50-10/5 * * * *", "minute: 50-10/5 runs backwards: write 50-59/5,0-10/5"),
         (
