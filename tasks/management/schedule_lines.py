@@ -144,8 +144,10 @@ def _fields(schedule: Schedule) -> Iterator[str]:
 
 
 def _changes(comparison: Iterable[Comparison]) -> Iterator[str]:
-    text = _("  %(field)s: the code has %(declared)s; changed by %(who)s")
+    apart = _("  %(field)s: the code has %(declared)s; changed by %(who)s")
+    alike = _("  %(field)s: as the code has it now; set by %(who)s")
     for one in told_apart(list(comparison)):
+        text = apart if one.differs else alike
         words = {"field": one.field, "declared": one.declared, "who": one.by}
         yield printable(text % words)
 

@@ -30,6 +30,11 @@ class Comparison:
         """Whether a person's value stands before the code's."""
         return self.at is not None
 
+    @property
+    def differs(self) -> bool:
+        """Whether it is more than the code's value, which somebody holds fast."""
+        return bool(self.declared != self.present)
+
 
 def compare(schedule: Schedule) -> Sequence[Comparison]:
     """Return each field that the code declares, those that people changed first.
@@ -50,14 +55,15 @@ def compare(schedule: Schedule) -> Sequence[Comparison]:
 def told_apart(comparison: Sequence[Comparison]) -> list[Comparison]:
     """Return what people changed that differs from the code.
 
-    Fields are changed by groups, and of one in which nothing differs the first is told.
+    Fields are changed by groups, and of one in which nothing differs the first is told:
+    that group, too, stays as it is when the code changes, and can be reset.
     """
     told: list[Comparison] = []
     seen: set[tuple[str, ...]] = set()
     changed = [one for one in comparison if one.is_changed]
-    for one in sorted(changed, key=lambda one: one.declared == one.present):
+    for one in sorted(changed, key=lambda one: not one.differs):
         group = tuple(with_groups([one.field]))
-        if one.declared != one.present or group not in seen:
+        if one.differs or group not in seen:
             told.append(one)
         seen.add(group)
     return told

@@ -84,6 +84,15 @@ def test_a_change_stands_beside_the_code_and_is_reset(operator: Client) -> None:
     assert "All settings are as the code says." in look(operator, ONE).text
 
 
+def test_what_the_code_took_on_is_told_as_the_same(operator: Client) -> None:
+    make_schedule(queue="mine")
+    mark = {"by": "mara", "at": timezone.now().isoformat()}
+    Schedule.objects.update(declared={"queue": "mine"}, overrides={"queue": mark})
+    table = find(look(operator, ONE), "table", **{"class": "compare"})
+    assert "Queue mine the same mara" in words(table)
+    assert find(table, "button", name="field").attrs["value"] == "queue"
+
+
 def test_what_cannot_be_done_is_a_message(operator: Client) -> None:
     assert "There is no schedule gone." in said(operator, "/schedules/gone/disable/")
 

@@ -86,6 +86,11 @@ class TestShowing:
         create_schedule(grace=5, declared={"grace": 60}, overrides={"grace": mark})
         assert "grace: the code has 60; changed by mara" in run("show", "nightly")
 
+    def test_what_the_code_took_on_is_told_as_no_difference(self) -> None:
+        mark = {"by": "mara", "at": NOW.isoformat()}
+        create_schedule(grace=60, declared={"grace": 60}, overrides={"grace": mark})
+        assert "grace: as the code has it now; set by mara" in run("show", "nightly")
+
     def test_next_lists_as_many_as_asked_for(self) -> None:
         create_schedule(now=NOW.replace(year=2036))
         assert len(run("next", "nightly", "--count", "3").splitlines()) == 4
