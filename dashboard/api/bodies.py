@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from ninja.parser import Parser
 
@@ -21,12 +22,15 @@ BODY_LIMIT = 576 * 1024
 Run = Callable[..., HttpResponseBase]
 
 
-def json_body(run: Run) -> Run:
-    """Answer 411, 413 or 415 before anything of an unfit body is read."""
+def json_body(run: Run, *, instead: str | Promise = "") -> Run:
+    """Answer 411, 413 or 415 before anything of an unfit body is read.
+
+    `instead` says where one that is too large is to go.
+    """
 
     @wraps(run)
     def check(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return _refusal(request) or run(request, *args, **kwargs)
+        return _refusal(request, str(instead)) or run(request, *args, **kwargs)
 
     return check
 
@@ -45,12 +49,12 @@ def optional_json_body(run: Run) -> Run:
     return check
 
 
-def _refusal(request: HttpRequest) -> HttpResponseBase | None:
+def _refusal(request: HttpRequest, instead: str) -> HttpResponseBase | None:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
         return problem(411, _("Send the body's Content-Length."))
     if len(length) > 12 or int(length) > BODY_LIMIT:
-        return problem(413, explain(413))
+        return problem(413, instead or explain(413))
     if request.content_type != "application/json":
         return problem(415, _("Send the body as application/json."))
     return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
 from ninja import Query, Router
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +24,10 @@ from tasks.schedules.documents import load, plain_value
 router = Router(tags=["schedules"])
 
 YAML = "application/yaml"
+
+_TOO_LARGE = _(
+    "The document is too large for REST: bring it in by manage.py schedules import FILE."
+)
 
 _EXPORTED = {"description": "OK", "content": {YAML: {"schema": {"type": "string"}}}}
 
@@ -84,7 +90,7 @@ def export_schedules(request: ApiRequest, wanted: Query[ExportQuery]) -> HttpRes
     openapi_extra=problems(409, 507, *BODY),
     summary="Import schedules",
 )
-@decorate_view(json_body)
+@decorate_view(partial(json_body, instead=_TOO_LARGE))
 def import_schedules(request: ApiRequest, payload: DocumentIn) -> ImportOut:
     """Bring the schedules to what a document says, all of it or nothing."""
     request.auth.require("view" if payload.dry_run else "schedule.manage")

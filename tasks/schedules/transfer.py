@@ -96,7 +96,7 @@ def apply(actor: Actor, wanted: Sequence[Definition], *, prune: bool = False) ->
     actor.require("schedule.manage")
     proposal = propose(wanted, prune=prune)
     if proposal.refusals:
-        raise InvalidOption("", "\n".join(map(str, proposal.refusals)))
+        raise InvalidOption("document", "\n".join(map(str, proposal.refusals)))
     by_name = {str(one["name"]): one for one in _with_calendars(wanted)}
     names = proposal.diff.names
     # Before the transaction: in SQLite nobody else can write during one.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from dashboard.api.bodies import BODY_LIMIT
 from tasks.models import Schedule
 from tests.dashboard.api.conftest import Api, assert_problem
 from tests.dashboard.api.test_openapi import assert_true_to
@@ -53,7 +54,9 @@ def test_a_dry_run_shows_the_changes_and_makes_none(api: Api, reader: Api) -> No
     assert body["changes"][0]["fields"] == {"jitter": {"old": 0, "new": 60}}
     assert [one["name"] for one in body["refusals"]] == ["c"]
     response = api.post(PATH, wanted)
-    assert "shop.gone" in assert_problem(response, 422, "invalid-option")["detail"]
+    refused = assert_problem(response, 422, "invalid-option")
+    assert list(refused["errors"]) == ["document"]
+    assert "shop.gone" in refused["errors"]["document"]
     assert set(Schedule.objects.values_list("name", flat=True)) == {"a", "gone"}
     good = document.partition("- name: c")[0]
     assert api.post(PATH, {"document": good, "prune": True}).json()["applied"]
@@ -65,6 +68,12 @@ def test_a_document_that_cannot_be_read_says_in_which_line(api: Api, text: str) 
     body = assert_problem(api.post(PATH, {"document": text}), 422, "invalid-option")
     assert list(body["errors"]) == ["document"]
     assert "line 1" in body["detail"]
+
+
+def test_a_document_over_the_limit_is_told_where_to_go(api: Api) -> None:
+    response = api.post(PATH, {"document": "x" * BODY_LIMIT})
+    body = assert_problem(response, 413)
+    assert "manage.py schedules import FILE" in body["detail"]
 
 
 def test_a_read_only_token_may_not_import(reader: Api) -> None:
