@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import SUPPRESS
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,11 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", metavar="add|show|delete")
         add = verbs.add_parser("add", help=_("add a calendar, or replace its days"))
         add.add_argument("name", metavar="NAME")
-        add.add_argument("file", metavar="FILE", help=_("an ICS file, or JSON"))
+        add.add_argument(
+            "file",
+            metavar="FILE",
+            help=_("an ICS file, or JSON; - reads standard input"),
+        )
         for verb, words in (
             ("show", _("list the days that it names")),
             ("delete", _("delete one that no schedule keeps to")),
@@ -88,9 +93,12 @@ def _add_json_option(parser: CommandParser) -> None:
 
 
 def _read(name: str) -> bytes:
+    most = MOST_BYTES + 1  # one more than allowed is refused
     try:
+        if name == "-":
+            return sys.stdin.buffer.read(most)
         with Path(name).open("rb") as file:
-            return file.read(MOST_BYTES + 1)  # one more than allowed is refused
+            return file.read(most)
     except OSError as error:
         problem = _("%(file)s cannot be read: %(reason)s")
         facts = {"file": name, "reason": error.strerror or error}

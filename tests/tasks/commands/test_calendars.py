@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,12 @@ def test_one_is_added_and_replaced(file: str) -> None:
     Path(file).write_text('{"off": ["2026-10-01", "2026-10-02"]}')
     assert "days off: 2, make-up working days: 0" in run("add", "cn", file)
     assert Calendar.objects.count() == 1
+
+
+def test_a_hyphen_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = io.TextIOWrapper(io.BytesIO(b'{"off": ["2026-10-01"]}'))
+    monkeypatch.setattr(sys, "stdin", days)
+    assert "days off: 1" in run("add", "cn", "-")
 
 
 def test_they_are_listed_with_who_keeps_to_them() -> None:
