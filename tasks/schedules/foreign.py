@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.broker.stock_cron import read_cron_jobs
 from tasks.broker.stock_entries import StockEntry, read_entries
@@ -26,11 +26,16 @@ from tasks.schedules.foreign_crons import from_croniter, from_crontab
 from tasks.schedules.problems import Problem
 from tasks.text import gettext as _
 
+T = TypeVar("T")
+
 #: What rq writes for arguments that JSON cannot hold.
 _NO_JSON = "<not JSON serializable>"
 
 #: What Python raises for a number or a moment that is none, or too large.
 _NO_NUMBERS = (ValueError, TypeError, OverflowError, OSError)
+
+#: Characters of such a number that are told.
+_SHOWN = 30
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
@@ -111,7 +116,7 @@ def _read_entry(entry: StockEntry, zone: str) -> Found:
             **_call(entry.path, entry.args, entry.kwargs),
             **_moments_of(entry, zone),
             "queue": entry.queue,
-            "timeout": _timeout(entry.timeout),
+            "timeout": _read("timeout", entry.timeout, int) if entry.timeout else None,
             "at_front": entry.at_front,
         }
     except (InvalidOption, TaskNotRegistered, *_NO_NUMBERS) as error:
@@ -134,15 +139,16 @@ def _moments_of(entry: StockEntry, zone: str) -> dict[str, Any]:
         expression = from_crontab(str(meta["cron_string"]))
         moments = {"kind": CRON, "expression": expression, "zone": zone}
     else:
-        first = datetime.fromtimestamp(entry.score, UTC)
-        moments = {"kind": EVERY, "every": float(meta["interval"]), "starts_at": first}
+        every = _read("interval", meta["interval"], float)
+        first = _read("score", entry.score, _moment)
+        moments = {"kind": EVERY, "every": every, "starts_at": first}
     if meta.get("repeat") is not None:
-        moments["most_fires"] = max(1, int(meta["repeat"]))
+        moments["most_fires"] = max(1, _read("repeat", meta["repeat"], int))
     return moments
 
 
-def _timeout(text: str) -> int | None:
-    return int(text) if text else None
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _entry_notes(entry: StockEntry) -> list[str]:
@@ -189,10 +195,19 @@ def _moments_of_job(job: Mapping[str, Any]) -> dict[str, Any]:
     if job.get("cron"):
         expression = from_croniter(str(job["cron"]))
         return {"kind": CRON, "expression": expression, "zone": "UTC"}
-    return {"kind": EVERY, "every": float(job["interval"])}
+    return {"kind": EVERY, "every": _read("interval", job.get("interval"), float)}
 
 
 # Both.
+
+
+def _read(field: str, value: Any, convert: Callable[[Any], T]) -> T:
+    """Return a number or a moment as it is kept here. Raises InvalidOption."""
+    try:
+        return convert(value)
+    except _NO_NUMBERS as error:
+        problem = _("%(value)s is no number, or one that is too large or too small")
+        raise InvalidOption(field, problem % {"value": str(value)[:_SHOWN]}) from error
 
 
 def _call(path: str, args: Any, kwargs: Any) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def _read_events(text: str) -> Iterator[IcsEvent]:
 def _read_calendars(text: str) -> list[Calendar]:
     try:
         calendars = Calendar.from_ical(_without_zones(text), multiple=True)
-    except (ValueError, OverflowError, AttributeError) as error:  # … of crossed ENDs
+    except OverflowError as error:
+        raise refusal(_("holds a number or a duration that is too large")) from error
+    except (ValueError, AttributeError) as error:  # … of crossed ENDs
         problem = _("is no readable iCalendar file: %(reason)s")
         raise refusal(problem % {"reason": clean_label(str(error))}) from error
     if not calendars:

@@ -84,12 +84,15 @@ class TestRqScheduler:
             ({"path": "tests.plain.double"}, "tests.plain.double is not registered"),
             ({"problem": "is pickled"}, "is pickled"),
             ({"meta": {"cron_string": "0 9 1 * 5"}}, "both match"),
-            ({"meta": {"interval": None}}, "float"),
-            ({"timeout": "soon"}, "invalid literal"),
-            ({"meta": {"interval": 10**400}}, "too large"),
-            ({"meta": {"interval": 60, "repeat": float("inf")}}, "infinity"),
-            ({"score": float("inf")}, "out of range"),
-            ({"score": -1e18}, "too large"),
+            ({"meta": {"interval": None}}, "interval: None is no number"),
+            ({"timeout": "soon"}, "timeout: soon is no number"),
+            ({"meta": {"interval": 10**400}}, f"interval: 1{'0' * 29} is no number"),
+            (
+                {"meta": {"interval": 60, "repeat": float("inf")}},
+                "repeat: inf is no number, or one that is too large or too small",
+            ),
+            ({"score": float("inf")}, "score: inf is no number"),
+            ({"score": -1e18}, "score: -1e+18 is no number"),
         ],
     )
     def test_what_cannot_be_a_schedule_says_why(
@@ -141,6 +144,12 @@ class TestRqCron:
             "every",
             60.0,
         )
+
+    def test_an_interval_that_is_no_number_is_named(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = self.look(monkeypatch, cron=None, interval="soon")
+        assert "interval: soon is no number" in found.problem
 
     def test_arguments_that_rq_could_not_write_are_told(
         self, monkeypatch: pytest.MonkeyPatch
