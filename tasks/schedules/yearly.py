@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -43,7 +44,8 @@ class Yearly:
     def occurrences(self, start: date, first: date, last: date) -> Iterator[date]:
         """Yield in order the days from `first` to `last` on which it falls."""
         found = (day for day in self._from(start, first, last) if day >= start)
-        for day in islice(found, self.count):
+        # islice takes no number beyond sys.maxsize; no rule comes so often.
+        for day in islice(found, min(self.count or sys.maxsize, sys.maxsize)):
             if day > min(last, self.until or last):
                 return
             if day >= first:

@@ -91,6 +91,11 @@ def test_a_rule_of_long_ago_is_followed_from_the_window_on() -> None:
     assert found("FREQ=YEARLY;INTERVAL=7", date(3, 6, 7))[0] == date(2019, 6, 7)
 
 
+def test_a_count_beyond_all_numbers_of_days_bounds_nothing() -> None:
+    start = date(2026, 6, 7)
+    assert found(f"FREQ=YEARLY;COUNT={10**30}", start) == found("FREQ=YEARLY", start)
+
+
 @pytest.mark.parametrize(
     "text",
     [
