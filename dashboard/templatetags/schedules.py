@@ -12,6 +12,7 @@ from django.utils.dateformat import format as format_date
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from dashboard.fires import (
     bar_of,
@@ -22,6 +23,7 @@ from dashboard.fires import (
 )
 from dashboard.templatetags.fmt import NOTHING, duration, value_text
 from dashboard.zones import zone_or_utc
+from tasks.schedules.change_words import word_changes
 from tasks.schedules.fire_reports import FireRow
 
 register = template.Library()
@@ -96,6 +98,12 @@ def setting_text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value_text(value)
     return value if isinstance(value, str) else number_format(value)
+
+
+@register.filter
+def change_texts(told: str) -> list[str]:
+    """Write what the audit tells of a change, a line for each field."""
+    return [capfirst(change) for change in word_changes(told)]
 
 
 def _zone(zone: ZoneInfo | str) -> ZoneInfo:

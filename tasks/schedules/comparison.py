@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tasks.models import Schedule
-from tasks.schedules.fields import FIELDS, values_of, with_groups
+from tasks.schedules.fields import FIELDS, label_of, values_of, with_groups
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,9 @@ def _compare(schedule: Schedule, field: str, declared: Any, present: Any) -> Com
     changed_at = change.get("at")
     return Comparison(
         field=field,
-        label=_label(field),
+        label=label_of(field),
         declared=declared,
         present=present,
         by=change.get("by", ""),
         at=datetime.fromisoformat(changed_at) if changed_at else None,
     )
-
-
-def _label(field: str) -> str:
-    columns = {column.name: column for column in Schedule._meta.fields}
-    return str(columns[field].verbose_name)

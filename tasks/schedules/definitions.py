@@ -19,6 +19,7 @@ from tasks.errors import InvalidOption, ScheduleChanged, ScheduleNotFound
 from tasks.models import Job, Schedule
 from tasks.policy import Actor
 from tasks.registry import Call, registry
+from tasks.schedules.change_words import tell_changes
 from tasks.schedules.checks import RULE_FIELDS, check, check_future
 from tasks.schedules.clock import clock
 from tasks.schedules.fields import FIELDS, with_groups
@@ -33,7 +34,6 @@ from tasks.schedules.saving import (
     insert_all,
     note_overrides,
     prepare,
-    tell_changes,
     update,
     write_audit,
 )

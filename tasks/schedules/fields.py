@@ -180,6 +180,11 @@ def read_values(values: Mapping[str, Any], zone: str = "") -> dict[str, Any]:
     }
 
 
+def label_of(field: str) -> str:
+    """Return a field's name for people."""
+    return str(_column(field).verbose_name)
+
+
 def default_zone() -> str:
     """Return the zone of schedules that name none."""
     return str(settings.TIME_ZONE)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -21,11 +19,8 @@ from tasks.schedules.writing import PLACES
 #: Rows that one query writes, or names that it asks for.
 AT_ONCE = 500
 
-#: Characters that the audit keeps of what was changed, and of one value in it.
-_RESULT, _VALUE = 500, 60
-
-#: Fields whose values the audit does not repeat: they may be secrets.
-_UNTOLD = ("args", "kwargs")
+#: Characters that the audit keeps of what was changed.
+_RESULT = 500
 
 #: Fields upon which it depends when a schedule is due next.
 _PLANNING = frozenset({*RULE_FIELDS, "enabled", "jitter", "most_fires"})
@@ -144,22 +139,3 @@ def write_audit(actor: Actor, verb: str, *names: str, result: str = "") -> None:
         ],
         batch_size=AT_ONCE,
     )
-
-
-def tell_changes(before: Schedule, after: Schedule) -> str:
-    """Return "expression: 0 9 * * * → 0 10 * * *, …" for the audit."""
-    old, new = values_of(before), values_of(after)
-    return ", ".join(
-        _tell(field, old, new) for field in FIELDS if old[field] != new[field]
-    )
-
-
-def _tell(field: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    if field in _UNTOLD:
-        return field
-    return f"{field}: {_short(old[field])} → {_short(new[field])}"
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"

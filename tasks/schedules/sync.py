@@ -28,6 +28,7 @@ from tasks.errors import (
 from tasks.models import Calendar, Schedule
 from tasks.policy import CODE
 from tasks.registry import Task, registry
+from tasks.schedules.change_words import tell_changes
 from tasks.schedules.checks import problem_of, set_values
 from tasks.schedules.clock import clock
 from tasks.schedules.declared import Declared
@@ -37,7 +38,6 @@ from tasks.schedules.preview import draft
 from tasks.schedules.saving import (
     changed_fields,
     insert,
-    tell_changes,
     update,
     write_audit,
 )

@@ -14,8 +14,9 @@ from dashboard import live
 from dashboard.hub import Watch
 from tasks.models import Fire, Schedule
 from tasks.models.fire import Verdict
+from tasks.schedules import definitions
 from tasks.states import State
-from tests.dashboard.schedules import find, make_fire, make_schedule
+from tests.dashboard.schedules import MARA, find, make_fire, make_schedule
 from tests.dashboard.soup import Soup
 from tests.factories import create_job
 from tests.snapshots import make_snapshot, make_worker
@@ -196,3 +197,11 @@ def test_the_overview_shows_what_runs_next(viewer: Client) -> None:
     names = [one.text for one in rows.find_all("a")]
     assert names == ["soon", "later"]
     assert "Missed" in find(rows, "tr", id="coming-soon").text
+
+
+def test_the_history_names_fields_as_the_form_does(viewer: Client) -> None:
+    make_schedule()
+    definitions.change(MARA, "nightly", {"kwargs": {"a": 2}, "expression": "0 8 * * *"})
+    history = find(look(viewer, ONE), "ul", **{"class": "history"}).text
+    assert "Named arguments" in history
+    assert "Expression: 0 9 * * * → 0 8 * * *" in history
