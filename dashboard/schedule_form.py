@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from dashboard.collisions import Clash, clashes_in
 from dashboard.form_input import mark_problems, read_form
 from dashboard.forms import Field, make_fields
 from dashboard.schedule_fields import (
@@ -23,12 +22,12 @@ from dashboard.schedule_fields import (
     read_settings,
     settings_of,
 )
+from dashboard.schedule_outlook import Outlook, outlook_of
 from dashboard.task_view import arguments_of
 from tasks.errors import (
     InvalidArguments,
     InvalidOption,
     PermissionMissing,
-    ScheduleNotFound,
     TasksError,
 )
 from tasks.models import Schedule
@@ -36,21 +35,6 @@ from tasks.policy import Actor
 from tasks.registry import Task, registry
 from tasks.schedules import definitions
 from tasks.schedules.limits import checked_name
-from tasks.schedules.preview import Preview
-from tasks.schedules.reports import get_schedule
-from tasks.text import name_problem
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a rule would do, or what is wrong with it."""
-
-    preview: Preview | None = None
-    problems: Sequence[str] = ()
-
-    @property
-    def clashes(self) -> list[Clash]:
-        return clashes_in(self.preview.moments) if self.preview else []
 
 
 @dataclass(frozen=True)
@@ -138,8 +122,8 @@ def create_by(
 
     Raises PermissionMissing.
     """
-    form, values = fill(form, posted)
-    form = _marked(form, values)
+    filled, values = fill(form, posted)
+    form = _marked(filled, values)
     if form.has_problems:
         return form, None
     try:
@@ -152,15 +136,14 @@ def create_by(
 
 
 def _marked(form: ScheduleForm, values: Mapping[str, Any]) -> ScheduleForm:
-    """Return the form with what is wrong with its rule, and with its call."""
-    rule = {name: values[name] for name in values.keys() - {"args", "kwargs"}}
+    """Return the form with all that is wrong with its settings, and with its call."""
+    settings = {name: values[name] for name in values if name not in ("args", "kwargs")}
     try:
-        if not any(field.problem for field in form.settings):
-            definitions.preview(rule)
+        definitions.try_settings(settings, form.schedule)
     except InvalidOption as error:
         form = _refused(form, error)
     try:
-        if not any(field.problem for field in form.arguments):
+        if "kwargs" in values:
             _call(form.task, values["kwargs"])
     except InvalidArguments as error:
         form = _refused(form, error)
@@ -176,9 +159,10 @@ def change_by(
     """
     form = make_edit_form(schedule)
     filled, values = fill(form, posted)
+    changed = {name: values[name] for name in values if name in _changed(form, filled)}
+    filled = _marked(filled, changed)
     if filled.has_problems:
         return filled, None
-    changed = {name: values[name] for name in values if name in _changed(form, filled)}
     version = int(filled.version) if filled.version.isdecimal() else None
     try:
         if "kwargs" in changed:
@@ -252,39 +236,8 @@ def _task_name(form: ScheduleForm) -> str:
 def look_ahead(form: ScheduleForm, posted: Mapping[str, str]) -> ScheduleForm:
     """Return the form as it was filled, with what it would do beside it."""
     filled, values = fill(form, posted)
-    outlook = _outlook(filled.settings, values, filled.schedule)
+    outlook = outlook_of(filled.settings, values, filled.schedule)
     return replace(filled, outlook=outlook)
-
-
-def look_at_settings(posted: Mapping[str, str]) -> Outlook:
-    """Return what the settings alone would do, whatever the task's arguments are."""
-    settings, values = read_settings(make_settings({}), posted)
-    values["task"] = posted.get("task", "")
-    try:
-        schedule = get_schedule(posted.get("schedule", ""))
-    except ScheduleNotFound:
-        schedule = None
-    return _outlook(settings, values, schedule)
-
-
-def _outlook(
-    settings: Sequence[Field], values: Mapping[str, Any], schedule: Schedule | None
-) -> Outlook:
-    wrong = [name_problem(f.label, f.problem) for f in settings if f.problem]
-    if wrong:
-        return Outlook(problems=wrong)
-    call = ("args", "kwargs")
-    rule = {name: value for name, value in values.items() if name not in call}
-    try:
-        preview = definitions.preview(rule, schedule=schedule)
-    except InvalidOption as error:
-        return Outlook(problems=[_word_problem(settings, error)])
-    return Outlook(preview)
-
-
-def _word_problem(settings: Sequence[Field], error: InvalidOption) -> str:
-    labels = {field.name: field.label for field in settings}
-    return name_problem(labels.get(error.option, error.option), error.problem)
 
 
 def _refused(form: ScheduleForm, error: TasksError) -> ScheduleForm:
@@ -294,7 +247,6 @@ def _refused(form: ScheduleForm, error: TasksError) -> ScheduleForm:
         return replace(form, arguments=marked, problems=[*form.problems, *rest])
     if not isinstance(error, InvalidOption):
         return replace(form, problems=[str(error)])
-    if error.option == "name":
-        return replace(form, name=replace(form.name, problem=error.problem))
-    marked, rest = mark_problems(form.settings, {error.option: error.problem})
-    return replace(form, settings=marked, problems=rest)
+    marked, rest = mark_problems([form.name, *form.settings], error.by_field)
+    name, *settings = marked
+    return replace(form, name=name, settings=settings, problems=rest)

@@ -136,7 +136,7 @@ def _fields(error: errors.TasksError) -> dict[str, str]:
                 for field, text in error.problems.items()
             }
         case errors.InvalidOption():
-            return {error.option: error.problem}
+            return error.by_field
         case errors.TaskNotRegistered():
             return {"task": str(error)}
         case errors.PayloadTooLarge():

@@ -23,10 +23,10 @@ from dashboard.schedule_form import (
     change_by,
     create_by,
     look_ahead,
-    look_at_settings,
     make_edit_form,
     make_new_form,
 )
+from dashboard.schedule_outlook import look_at_settings
 from dashboard.task_view import arguments_of
 from dashboard.zones import viewer_zone
 from tasks.board import forget_board

@@ -25,6 +25,7 @@ from tasks.options import Options
 from tasks.registry import Task, registry
 from tasks.schedules.cron import Cron
 from tasks.schedules.fields import no_calendar, read_values
+from tasks.schedules.gathering import Gathering
 from tasks.schedules.moments import rule_of
 from tasks.schedules.unknown_tasks import word_way_out
 from tasks.text import gettext as _
@@ -46,41 +47,80 @@ _OWN = {
 _NOTHING: dict[str, Any] = {"expression": "", "every": None, "at": None}
 
 
-def set_values(schedule: Schedule, values: Mapping[str, Any]) -> None:
-    """Set fields of a row that nobody saved yet. Raises InvalidOption."""
-    for field, value in read_values(values, schedule.zone).items():
+def set_values(
+    schedule: Schedule, values: Mapping[str, Any], problems: Gathering | None = None
+) -> None:
+    """Set fields of a row that nobody saved yet.
+
+    Raises InvalidOption, unless `problems` gather it: then what is wrong is not set.
+    """
+    found = Gathering() if problems is None else problems
+    for field, value in read_values(values, schedule.zone, found).items():
         setattr(schedule, field, value)
-    _refuse_unused(schedule.kind, values)
+    if "kind" not in found.by_field:  # else nobody knows what it goes by
+        _go_by_kind(schedule, values, found)
+    if problems is None:
+        found.refuse()
+
+
+def _go_by_kind(
+    schedule: Schedule, values: Mapping[str, Any], problems: Gathering
+) -> None:
+    own = _OWN[Kind(schedule.kind)]
     for field, nothing in _NOTHING.items():
-        if field != _OWN[Kind(schedule.kind)]:
+        if field != own:
+            with problems:
+                _refuse_unused(field, values.get(field), schedule.kind)
             setattr(schedule, field, nothing)
     if schedule.kind == Kind.CRON:
-        schedule.expression = Cron.parse(schedule.expression).text
+        with problems:
+            schedule.expression = Cron.parse(schedule.expression).text
 
 
-def _refuse_unused(kind: str, values: Mapping[str, Any]) -> None:
-    for field in _NOTHING:
-        if values.get(field) and field != _OWN[Kind(kind)]:
-            problem = _("means nothing to a schedule of the kind %(kind)s")
-            raise InvalidOption(field, problem % {"kind": kind})
+def _refuse_unused(field: str, value: Any, kind: str) -> None:
+    if value:
+        problem = _("means nothing to a schedule of the kind %(kind)s")
+        raise InvalidOption(field, problem % {"kind": kind})
 
 
-def check(schedule: Schedule, now: datetime, *, with_call: bool = True) -> None:
-    """Raise InvalidOption, InvalidArguments or PayloadTooLarge for what cannot work."""
-    task = _check_task(schedule)
-    if with_call:
+def check(
+    schedule: Schedule,
+    now: datetime,
+    *,
+    with_call: bool = True,
+    problems: Gathering | None = None,
+) -> None:
+    """Raise InvalidOption, InvalidArguments or PayloadTooLarge for what cannot work.
+
+    InvalidOption tells all fields at once, with the `problems` that were found before.
+    """
+    found = Gathering() if problems is None else problems
+    task: Task | None = None
+    with found:
+        task = _check_task(schedule)
+    if task is not None:
+        _check_options(schedule, task, found)
+    if "kind" not in found.by_field:
+        with found:
+            rule_of(schedule).check(now=now)
+    found.refuse()
+    if task is not None and with_call:
         _check_call(schedule, task)
+
+
+def _check_options(schedule: Schedule, task: Task, problems: Gathering) -> None:
     options = Options(
         queue=schedule.queue or None,
         timeout=schedule.timeout,
         retries=schedule.retries,
         tags=schedule.tags,
     )
-    options.checked_queue(task)
-    options.checked_timeout(task)
-    options.checked_retries(task)
-    options.checked_tags(task)
-    rule_of(schedule).check(now=now)
+    for checked in (
+        *(options.checked_queue, options.checked_timeout),
+        *(options.checked_retries, options.checked_tags),
+    ):
+        with problems:
+            checked(task)
 
 
 def check_future(schedule: Schedule, now: datetime) -> None:

@@ -16,6 +16,7 @@ from tasks.schedules.limits import (
     checked_seconds,
 )
 from tasks.schedules.rule_checks import checked_choice
+from tasks.schedules.zones import zone_named
 from tasks.strict_json import check_json
 from tasks.text import gettext as _
 
@@ -36,7 +37,10 @@ def check_declared(one: Declared) -> None:
                 check(field, value)
     for field in ("args", "kwargs", "tags"):
         _check_json(field, getattr(one, field))
-    one.rule().check()
+    rule = one.rule()
+    # First: without it its times have no place, which is no fault of theirs.
+    zone_named(rule.zone)
+    rule.check()
 
 
 def check_settings(maker: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ from tasks.schedules.change_words import tell_changes
 from tasks.schedules.checks import RULE_FIELDS, check, check_future
 from tasks.schedules.clock import clock
 from tasks.schedules.fields import FIELDS, with_groups
+from tasks.schedules.gathering import Gathering
 from tasks.schedules.limits import checked_name
 from tasks.schedules.preview import Preview as Preview
 from tasks.schedules.preview import draft
@@ -56,9 +57,11 @@ def prepared(actor: Actor, name: str, values: Mapping[str, Any]) -> Schedule:
     """Return a new schedule that can be saved."""
     actor.require("schedule.manage")
     now = clock.now()
-    schedule = draft(values)
-    schedule.name = checked_name(name)
-    check(schedule, now)
+    problems = Gathering()
+    schedule = draft(values, problems=problems)
+    with problems:
+        schedule.name = checked_name(name)
+    check(schedule, now, problems=problems)
     check_future(schedule, now)
     prepare(schedule, actor.name, now)
     return schedule
@@ -86,10 +89,11 @@ def change(
         before = _lock(name)
         if version is not None and version != before.version:
             raise ScheduleChanged(name, before.changed_by)
-        after = draft(values, before)
+        problems = Gathering()
+        after = draft(values, before, problems)
         # Whatever is wrong with it, it can be disabled.
         if dict(values) != {"enabled": False}:
-            _check_change(before, after, now)
+            _check_change(before, after, now, problems)
         changed = changed_fields(before, after)
         if changed:
             note_overrides(after, changed, actor.name, now)
@@ -98,6 +102,21 @@ def change(
                 actor, _verb(after, changed), name, result=tell_changes(before, after)
             )
     return after
+
+
+def try_settings(values: Mapping[str, Any], schedule: Schedule | None = None) -> None:
+    """Raise InvalidOption as `create` would, or `change` of a schedule; save nothing.
+
+    Only the arguments of the task are not looked at.
+    """
+    now = clock.now()
+    problems = Gathering()
+    drafted = draft(values, schedule, problems)
+    if schedule is not None:
+        _check_change(schedule, drafted, now, problems, with_call=False)
+        return
+    check(drafted, now, with_call=False, problems=problems)
+    check_future(drafted, now)
 
 
 def set_enabled(actor: Actor, name: str, enabled: bool) -> Schedule:  # noqa: FBT001
@@ -155,13 +174,15 @@ def reset(actor: Actor, name: str, fields: Sequence[str] = ()) -> Schedule:
         if not taken:
             return before
         declared = before.declared or {}
-        after = draft({field: declared.get(field) for field in taken}, before)
+        problems = Gathering()
+        values = {field: declared.get(field) for field in taken}
+        after = draft(values, before, problems)
         after.overrides = {
             field: mark
             for field, mark in before.overrides.items()
             if field not in taken
         }
-        _check_change(before, after, now)
+        _check_change(before, after, now, problems)
         update(before, after, actor.name, now)
         write_audit(actor, "schedule.reset", name, result=tell_changes(before, after))
     return after
@@ -201,8 +222,15 @@ def _lock(name: str) -> Schedule:
     return schedule
 
 
-def _check_change(before: Schedule, after: Schedule, now: datetime) -> None:
-    check(after, now)
+def _check_change(
+    before: Schedule,
+    after: Schedule,
+    now: datetime,
+    problems: Gathering,
+    *,
+    with_call: bool = True,
+) -> None:
+    check(after, now, with_call=with_call, problems=problems)
     changed = changed_fields(before, after)
     is_enabled = after.enabled and not before.enabled
     if is_enabled or set(RULE_FIELDS).intersection(changed):

@@ -13,6 +13,7 @@ from django.conf import settings
 from tasks.errors import CalendarNotFound, InvalidOption
 from tasks.models import Calendar, Schedule
 from tasks.schedules.choices import KINDS, MISFIRES, ON_DAY_OFF, OVERLAPS
+from tasks.schedules.gathering import Gathering
 from tasks.schedules.limits import COUNTS, SECONDS, checked_count, checked_seconds
 from tasks.schedules.rule_checks import checked_choice, checked_moment
 from tasks.schedules.zones import place, zone_named
@@ -161,23 +162,29 @@ FIELDS = tuple(
 )
 
 
-def read_values(values: Mapping[str, Any], zone: str = "") -> dict[str, Any]:
+def read_values(
+    values: Mapping[str, Any], zone: str, problems: Gathering
+) -> dict[str, Any]:
     """Return the values as the columns hold them; None is the field's own default.
 
     Moments without a zone are times in the schedule's: that of `values`, else `zone`.
-    Raises InvalidOption for a field that is none, and for a value of no use.
+    Leaves out a field that is none, and a value of no use: `problems` gather these.
     """
-    for field in values:
-        if field not in FIELDS:
-            raise _no_field(str(field))
-    if "zone" in values:
-        zone = values["zone"]
-    zone = _text("zone", zone or default_zone())
-    readers = _READERS | dict.fromkeys(_MOMENTS, _moment(zone))
-    return {
-        field: _default(field) if value is None else readers[field](field, value)
-        for field, value in values.items()
-    }
+    meant_in = default_zone()
+    with problems:
+        meant_in = _text("zone", values.get("zone", zone) or meant_in)
+    readers = _READERS | dict.fromkeys(_MOMENTS, _moment(meant_in))
+    read = {}
+    for field, value in values.items():
+        with problems:
+            read[field] = _read(readers, field, value)
+    return read
+
+
+def _read(readers: Mapping[str, Reader], field: str, value: Any) -> Any:
+    if field not in FIELDS:
+        raise _no_field(str(field))
+    return _default(field) if value is None else readers[field](field, value)
 
 
 def label_of(field: str) -> str:

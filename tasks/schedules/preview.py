@@ -13,6 +13,7 @@ from tasks.models.schedule import Kind
 from tasks.schedules.checks import check, check_future, set_values
 from tasks.schedules.clock import clock
 from tasks.schedules.cron import Cron
+from tasks.schedules.gathering import Gathering
 from tasks.schedules.moments import jitter_of, rule_of
 from tasks.schedules.outlook import (
     NEXT_SHOWN,
@@ -64,8 +65,10 @@ def preview(
     save of the same values would; arguments that `values` leave out are not asked for.
     """
     now = now or clock.now()
-    drafted = draft(values, schedule)
-    check(drafted, now, with_call=not values.keys().isdisjoint(("args", "kwargs")))
+    problems = Gathering()
+    drafted = draft(values, schedule, problems)
+    with_call = not values.keys().isdisjoint(("args", "kwargs"))
+    check(drafted, now, with_call=with_call, problems=problems)
     check_future(drafted, now)
     jitter = jitter_of(drafted)
     upcoming = next_moments(
@@ -83,13 +86,20 @@ def preview(
     )
 
 
-def draft(values: Mapping[str, Any], schedule: Schedule | None = None) -> Schedule:
-    """Return a row that is not saved: `values`, and for the rest what `schedule` has."""
+def draft(
+    values: Mapping[str, Any],
+    schedule: Schedule | None = None,
+    problems: Gathering | None = None,
+) -> Schedule:
+    """Return a row that is not saved: `values`, and for the rest what `schedule` has.
+
+    Raises InvalidOption, unless `problems` gather it.
+    """
     if schedule is None:
         drafted, values = Schedule(), {"zone": None, **values}
     else:
         drafted = copy.copy(schedule)
-    set_values(drafted, values)
+    set_values(drafted, values, problems)
     return drafted
 
 

@@ -20,6 +20,7 @@ from tasks.schedules.choices import (
 )
 from tasks.schedules.cron import Cron
 from tasks.schedules.days_off import LONGEST_BLOCK, Days, working_day
+from tasks.schedules.gathering import Gathering
 from tasks.schedules.zones import LAST_YEAR, TICK, zone_named
 from tasks.text import gettext as _
 
@@ -44,12 +45,26 @@ _ON_DAY_OFF = {CRON: ON_DAY_OFF, EVERY: (RUN, SKIP), AFTER: (RUN, NEXT), ONCE: (
 
 def check_rule(rule: Rule, now: datetime) -> None:
     """Raise InvalidOption, which names the field, for a rule that cannot work."""
-    checked_choice("on_day_off", rule.on_day_off, ON_DAY_OFF)
-    zone_named(rule.zone)
-    check_kind(rule)
+    _check_fields(rule)
     _check_range(rule)
     if rule.calendar is not None:
         _check_calendar(rule, rule.calendar, max(now, rule.starts_at or now))
+
+
+def _check_fields(rule: Rule) -> None:
+    """Check each by itself: what they make together is told once they are right."""
+    problems = Gathering()
+    with problems:
+        checked_choice("on_day_off", rule.on_day_off, ON_DAY_OFF)
+    with problems:
+        zone_named(rule.zone)
+    with problems:
+        check_kind(rule)
+    for field, moment in (("starts_at", rule.starts_at), ("ends_at", rule.ends_at)):
+        if moment is not None:
+            with problems:
+                checked_moment(field, moment)
+    problems.refuse()
 
 
 def check_kind(rule: Rule) -> None:
@@ -100,9 +115,6 @@ _CHECKS: dict[str, Callable[[Rule], None]] = {
 
 
 def _check_range(rule: Rule) -> None:
-    for field, moment in (("starts_at", rule.starts_at), ("ends_at", rule.ends_at)):
-        if moment is not None:
-            checked_moment(field, moment)
     if rule.starts_at is None or rule.ends_at is None:
         return
     if rule.ends_at <= rule.starts_at:

@@ -22,6 +22,7 @@ from tasks.schedules.clock import clock
 from tasks.schedules.differences import Change, Diff, diff
 from tasks.schedules.documents import dump
 from tasks.schedules.fields import FIELDS
+from tasks.schedules.gathering import Gathering
 from tasks.schedules.limits import checked_name
 from tasks.schedules.preview import draft
 from tasks.schedules.reports import get_schedule
@@ -142,9 +143,11 @@ def _settled(
 ) -> dict[str, Any]:
     """Return a definition with its values as rows hold them; raises what a save would."""
     values = _values(definition)
-    drafted = draft(values, row)
-    drafted.name = checked_name(definition["name"])
-    check(drafted, now)
+    problems = Gathering()
+    drafted = draft(values, row, problems)
+    with problems:
+        drafted.name = checked_name(definition["name"])
+    check(drafted, now, problems=problems)
     if row is None or _moments_differ(row, drafted):
         check_future(drafted, now)
     settled = definition_of(drafted)

@@ -96,11 +96,32 @@ def test_what_cannot_work_is_told_beside_its_input(
     assert not Schedule.objects.exists()
 
 
+#: Each wrong by itself: at reading, of the rule, of the jobs, of the arguments.
+WRONG = {
+    "set-expression": "0 0 31 2 *",
+    "set-zone": "Mars/Base",
+    "set-jitter": "some",
+    "set-grace": "-5",
+    "set-retries": "100000",
+    "set-tags": "x" * 51,
+    "arg-a": "many",
+}
+
+
 def test_all_that_is_wrong_is_told_at_once(operator: Client) -> None:
-    wrong = {"set-name": "a/b", "set-expression": "0 0 31 2 *", "arg-a": "many"}
+    wrong = WRONG | {"set-name": "a/b"}
     soup = sent(operator, CREATE, 422, **FILLED | wrong)
     for name in wrong:
         assert soup.find("p", id=f"{name}-problem"), name
+
+
+def test_all_that_is_wrong_with_a_change_is_told_at_once(operator: Client) -> None:
+    make_schedule()
+    form = inputs(find(look(operator, EDIT), "form", id="schedule"))
+    soup = sent(operator, CHANGE, 422, **form | WRONG)
+    for name in WRONG:
+        assert soup.find("p", id=f"{name}-problem"), name
+    assert Schedule.objects.get().version == 1
 
 
 def test_a_zone_with_a_slip_is_answered_with_the_nearest(operator: Client) -> None:

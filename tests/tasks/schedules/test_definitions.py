@@ -70,6 +70,29 @@ class TestCreating:
         assert newest is not None
         assert newest.result == "every: 20 → 30, jitter: 0 → 0.5"
 
+    def test_all_fields_that_are_wrong_are_told_at_once(self) -> None:
+        wrong: dict[str, Any] = {
+            "expression": "61 * * * *",
+            "zone": "Mars/Base",
+            "calendar": "cn",
+            "grace": -5,
+            "retries": 100_000,
+            "tags": ["x" * 51],
+            "nights": 2,
+        }
+        with pytest.raises(InvalidOption) as caught:
+            make("a/b", **wrong)
+        assert caught.value.by_field.keys() == {*wrong, "name"}
+        make()
+        with pytest.raises(InvalidOption) as caught:
+            change(MARA, "nightly", wrong)
+        assert caught.value.by_field.keys() == wrong.keys()
+
+    def test_of_an_unknown_kind_nothing_else_is_said(self) -> None:
+        with pytest.raises(InvalidOption) as caught:
+            make(kind="weekly", every=5)
+        assert caught.value.by_field.keys() == {"kind"}
+
     def test_a_change_of_the_kind_leaves_nothing_of_the_old_one(self) -> None:
         make()
         change(MARA, "nightly", {"kind": "every", "every": 300})
