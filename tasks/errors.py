@@ -106,19 +106,6 @@ class InvalidOption(TasksError):
         return {self.option: self.problem}
 
 
-class InvalidOptions(InvalidOption):
-    """Raised when options have values that cannot work; the first stands for all."""
-
-    def __init__(self, by_field: Mapping[str, str]) -> None:
-        super().__init__(*next(iter(by_field.items())))
-        self._by_field = dict(by_field)
-        self.args = (join_problems(by_field),)
-
-    @property
-    def by_field(self) -> dict[str, str]:
-        return self._by_field
-
-
 class PayloadTooLarge(TasksError):
     """Raised when a job's arguments are larger than Redis should hold."""
 

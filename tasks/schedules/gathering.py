@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 
-from tasks.errors import InvalidOption, InvalidOptions
+from tasks.errors import InvalidOption
+from tasks.text import join_problems
+
+
+class InvalidOptions(InvalidOption):
+    """Raised when options have values that cannot work; the first stands for all."""
+
+    def __init__(self, by_field: Mapping[str, str]) -> None:
+        super().__init__(*next(iter(by_field.items())))
+        self._by_field = dict(by_field)
+        self.args = (join_problems(by_field),)
+
+    @property
+    def by_field(self) -> dict[str, str]:
+        return self._by_field
 
 
 class Gathering:
