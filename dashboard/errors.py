@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import unquote
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
+from dashboard.redirects import page_above
 from dashboard.shell import theme_of
 from tasks.errors import PermissionMissing
 
@@ -59,6 +62,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     )
 
 
+def not_a_page(request: HttpRequest) -> HttpResponse:
+    """Name the page above an address that only takes what forms send."""
+    return error_page(
+        request,
+        405,
+        _("There is no page at this address"),
+        _("It only takes what a form sends. Nothing was done."),
+        back=page_above(request.path_info),
+    )
+
+
 def database_out(request: HttpRequest, error: Exception) -> HttpResponse:
     """Answer without any query: the database is what does not answer."""
     response = error_page(
@@ -73,14 +87,25 @@ def database_out(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def error_page(
-    request: HttpRequest, status: int, title: str, sentence: str, *, detail: str = ""
+    request: HttpRequest,
+    status: int,
+    title: str,
+    sentence: str,
+    *,
+    detail: str = "",
+    back: str = "",
 ) -> HttpResponse:
-    """Render a page that needs neither database, Redis nor session."""
+    """Render a page that needs neither database, Redis nor session.
+
+    `back` is a page to go on with, beside the Overview.
+    """
     context = {
         "status": status,
         "title": title,
         "sentence": sentence,
         "detail": detail,
+        "back": back,
+        "back_name": unquote(back),
         "theme": theme_of(request),
     }
     body = render_to_string("dashboard/errors/error.html", context)
@@ -99,3 +124,16 @@ class DatabaseOutageMiddleware(MiddlewareMixin):
             return None
         logger.error("The database does not answer: %s", exception)
         return database_out(request, exception)
+
+
+class WrongMethodMiddleware(MiddlewareMixin):
+    """Answers with a page who opens the address of a form in the address bar."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        is_opened = request.method == "GET"
+        if is_opened and isinstance(response, HttpResponseNotAllowed):
+            # Its headers stay: they name the allowed method.
+            response.content = response.content or not_a_page(request).content
+        return response

@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.errors.DatabaseOutageMiddleware",
+    "dashboard.errors.WrongMethodMiddleware",
 ]
 
 ROOT_URLCONF = "dashboard.urls"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from io import StringIO
+from urllib.parse import quote
 
 import pytest
 from django.db import OperationalError
@@ -9,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.pages import overview
+from tests.dashboard.soup import Soup
 
 pytestmark = pytest.mark.django_db
 
@@ -17,6 +19,36 @@ def test_an_unknown_address_is_a_page(client: Client) -> None:
     response = client.get("/nothing/")
     assert response.status_code == 404
     assert "There is no such page." in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "above"),
+    [
+        ("/schedules/nightly/run/", "/schedules/nightly/"),
+        ("/schedules/数据/the day/run/", "/schedules/数据/the day/"),
+        ("/schedules/nightly/backfill/start/", "/schedules/nightly/backfill/"),
+        ("/schedules/-/create/", "/schedules/"),
+        ("/schedules/-/backfills/3/pause/", "/schedules/"),
+        ("/schedules/-/calendars/+add/", "/schedules/-/calendars/"),
+        ("/jobs/a/cancel/", "/jobs/a/"),
+        ("/queues/low/pause/", "/queues/"),
+        ("/theme/", "/"),
+    ],
+)
+def test_the_address_of_a_form_is_a_page_that_names_the_one_above(
+    operator: Client, path: str, above: str
+) -> None:
+    response = operator.get(path)
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    link = Soup(response.content).find("a", href=quote(above, safe="/+"))
+    assert link is not None
+    assert link.text == ("Overview" if above == "/" else above)
+
+
+def test_an_api_address_of_another_method_is_no_page(client: Client) -> None:
+    response = client.get("/api/v1/schedule-preview")
+    assert response.status_code == 405
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_a_missing_permission_is_named(viewer: Client) -> None:
