@@ -128,7 +128,8 @@ def _admit(request: ActorRequest, verb: str) -> HttpResponse | None:
 def _send_to_sign_in(request: ActorRequest) -> HttpResponse:
     if not request.htmx:
         return redirect_to_login(_page_of(request))
-    # A fragment must not hold a sign-in page: the whole window goes there.
+    # A fragment must not hold a sign-in page: the whole window goes there, or
+    # static/session.js says so beside the form that it holds.
     back = urlencode({"next": request.htmx.current_url_abs_path or "/"})
     return HttpResponseClientRedirect(f"{resolve_url('sign-in')}?{back}")
 

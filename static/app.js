@@ -39,7 +39,7 @@ function connect() {
   source.onmessage = (event) => { heard("live"); show(event.data); };
   source.addEventListener("beat", () => heard("live"));
   source.addEventListener("gone", () => location.reload());
-  source.addEventListener("bye", () => location.reload());
+  source.addEventListener("bye", () => { if (holdsForm()) poll(); else location.reload(); });
   source.onerror = lose;
 }
 
@@ -80,7 +80,7 @@ async function poll() {
       signal: AbortSignal.timeout(POLL_EVERY),
     });
     const away = response.headers.get("HX-Redirect");
-    if (away) { location.href = away; return; }
+    if (away) { leaveToSignIn(away); return; }
     if (response.status === 404 || response.status === 403) { location.reload(); return; }
     if (!response.ok) throw new Error(response.statusText);
     show(await response.text());

@@ -23,6 +23,7 @@ REFUSED_FORM = "422 (Unprocessable Entity)"
 expect.set_options(timeout=20_000)
 
 LINK = re.compile(r"http://\S+/sign-in/\S+")
+PASSWORD = re.compile(r"as admin with the password (\S+)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Site:
     def sign_in_link(self) -> str | None:
         found = LINK.search(self.log.read_text())
         return found.group() if found else None
+
+    def password(self) -> str:
+        """Return the password of the user "admin"."""
+        return PASSWORD.findall(self.log.read_text())[0]
 
 
 @pytest.fixture(scope="session")
