@@ -6,6 +6,7 @@ const POLL_EVERY = 10_000; // where the stream fails
 const SILENT_AFTER = 35_000; // two heartbeats of the stream and a little
 const RETRY_FROM = 1_000;
 const RETRY_UP_TO = 30_000;
+const POINTED_AT = "[aria-labelledby] tbody:has(> [id]):hover";
 
 // Kept for the server, which writes times in the zone of whoever looks.
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
@@ -92,7 +93,7 @@ async function poll() {
   }
 }
 
-// Text that somebody selects holds still; the newest state waits until he is done.
+// Text that somebody selects holds still. What is held is tried again each second.
 function isSelecting() {
   const selection = getSelection();
   return !selection.isCollapsed && live.contains(selection.anchorNode);
@@ -104,6 +105,30 @@ async function show(html) {
   const atEnd = followed().filter((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 40);
   await htmx.swap({ sourceElement: live, target: live, swap: "innerMorph", text: html });
   atEnd.forEach((box) => { box.scrollTop = box.scrollHeight; });
+  setState(pulse.dataset.state);
+}
+
+// Whoever points at a list finds each row where it was, so that no click meets another one:
+// rows that went stay pale, those that came wait until he is gone. Focus moves with its row.
+function keepOrder(list, fresh) {
+  const name = list.closest("[aria-labelledby]").getAttribute("aria-labelledby");
+  const body = fresh.querySelector(`[aria-labelledby="${CSS.escape(name)}"] tbody`);
+  const heirs = [...list.rows].map((row) => fresh.getElementById(row.id));
+  if (!body || heirs.every((row, at) => row && row === body.rows[at])) return false;
+  body.replaceChildren(...heirs.map((row, at) => row ?? pale(list.rows[at])));
+  return true;
+}
+
+function pale(row) {
+  const gone = row.cloneNode(true);
+  gone.classList.add("old");
+  return gone;
+}
+
+function keepOrders({ ctx, tasks }) {
+  const task = tasks.find(({ target }) => target === live);
+  const lists = task ? live.querySelectorAll(POINTED_AT) : [];
+  for (const list of lists) if (keepOrder(list, task.fragment)) feed.held = ctx.text;
 }
 
 // Logs: who reads the end goes on reading the end, who scrolled up stays where he is.
@@ -115,7 +140,8 @@ function setState(state) {
   const said = pulse.querySelector("[role=status]");
   pulse.dataset.state = state;
   document.documentElement.dataset.pulse = state;
-  const word = state === "stopped" ? words.stopped.replace("{}", ago(feed.heardAt)) : words[state];
+  const word = state === "stopped" ? words.stopped.replace("{}", ago(feed.heardAt))
+    : words[state === "live" && feed.held ? "ordered" : state];
   if (said.textContent !== word) said.textContent = word;
 }
 
@@ -127,6 +153,7 @@ function ago(moment) {
 }
 
 function tick() {
+  if (feed.held) show(feed.held);
   const state = pulse.dataset.state;
   if (state === "stopped") setState("stopped");
   if (state === "live" && Date.now() - feed.heardAt > SILENT_AFTER) lose();
@@ -148,7 +175,7 @@ function holdWhileHidden() {
 if (live && words.stream && window.EventSource) {
   document.addEventListener("DOMContentLoaded", connect);
   document.addEventListener("visibilitychange", holdWhileHidden);
-  document.addEventListener("selectionchange", () => { if (feed.held) show(feed.held); });
+  document.addEventListener("htmx:before:swap", (event) => keepOrders(event.detail));
   document.addEventListener("htmx:after:history:update", connect);
   addEventListener("pagehide", disconnect);
   addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
