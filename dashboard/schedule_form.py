@@ -22,12 +22,14 @@ from dashboard.schedule_fields import (
     read_settings,
     settings_of,
 )
+from dashboard.schedule_merge import Conflict, merge, read_seen, write_seen
 from dashboard.schedule_outlook import Outlook, outlook_of
 from dashboard.task_view import arguments_of
 from tasks.errors import (
     InvalidArguments,
     InvalidOption,
     PermissionMissing,
+    ScheduleChanged,
     TasksError,
 )
 from tasks.models import Schedule
@@ -35,6 +37,7 @@ from tasks.policy import Actor
 from tasks.registry import Task, registry
 from tasks.schedules import definitions
 from tasks.schedules.limits import checked_name
+from tasks.schedules.reports import get_schedule
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class ScheduleForm:
     #: The schedule that is edited, and the version of it that was seen.
     schedule: Schedule | None = None
     version: str = ""
+    #: What stood in the inputs of that version, as the form sends it along.
+    seen: str = ""
+    #: What somebody else changed since.
+    conflict: Conflict | None = None
     outlook: Outlook | None = None
 
     @property
@@ -67,17 +74,20 @@ class ScheduleForm:
 
     @property
     def policies_open(self) -> bool:
-        return any(field.problem for field in self.policies)
+        told = self.conflict is not None
+        return told or any(field.problem for field in self.policies)
 
     @property
     def job_open(self) -> bool:
         """Whether an option was given or is wrong, so that it must not be folded."""
-        return any(f.problem or f.text not in ("", "false") for f in self.job)
+        told = self.conflict is not None
+        return told or any(f.problem or f.text not in ("", "false") for f in self.job)
 
     @property
     def has_problems(self) -> bool:
         fields = [self.name, *self.arguments, *self.settings]
-        return bool(self.problems) or any(field.problem for field in fields)
+        told = bool(self.problems) or self.conflict is not None
+        return told or any(field.problem for field in fields)
 
 
 def make_new_form(task: Task, zone: ZoneInfo) -> ScheduleForm:
@@ -92,13 +102,16 @@ def make_new_form(task: Task, zone: ZoneInfo) -> ScheduleForm:
 
 def make_edit_form(schedule: Schedule) -> ScheduleForm:
     task = registry.find(schedule.task)
+    arguments = make_fields(task, arguments_of(task, schedule)) if task else []
+    settings = make_settings(settings_of(schedule))
     return ScheduleForm(
         task=task,
         name=_name_field(schedule.name),
-        arguments=make_fields(task, arguments_of(task, schedule)) if task else [],
-        settings=make_settings(settings_of(schedule)),
+        arguments=arguments,
+        settings=settings,
         schedule=schedule,
         version=str(schedule.version),
+        seen=write_seen([*arguments, *settings]),
     )
 
 
@@ -155,10 +168,13 @@ def change_by(
 ) -> tuple[ScheduleForm, Schedule | None]:
     """Change what differs in the form; without a schedule the form says what is wrong.
 
-    Raises PermissionMissing.
+    Of one that somebody changed since the form was opened it says what, and knows it from
+    then on. Raises PermissionMissing and ScheduleNotFound.
     """
     form = make_edit_form(schedule)
     filled, values = fill(form, posted)
+    if filled.version.isdecimal() and filled.version != form.version:
+        return _merged(schedule, form, filled), None
     changed = {name: values[name] for name in values if name in _changed(form, filled)}
     filled = _marked(filled, changed)
     if filled.has_problems:
@@ -170,10 +186,23 @@ def change_by(
         return filled, definitions.change(
             actor, schedule.name, changed, version=version
         )
+    except ScheduleChanged:  # just now: after it was read for this form
+        return change_by(get_schedule(schedule.name), posted, actor)
     except PermissionMissing:
         raise
     except TasksError as error:
         return _refused(filled, error), None
+
+
+def _merged(
+    schedule: Schedule, form: ScheduleForm, filled: ScheduleForm
+) -> ScheduleForm:
+    """Return the form as it is by now, with what was typed, and what somebody changed."""
+    seen = read_seen(filled.seen)
+    arguments, first = merge(seen, filled.arguments, form.arguments)
+    settings, last = merge(seen, filled.settings, form.settings)
+    conflict = Conflict(schedule.changed_by, schedule.changed_at, [*first, *last])
+    return replace(form, arguments=arguments, settings=settings, conflict=conflict)
 
 
 def _call(task: Task | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,6 +243,7 @@ def fill(
         arguments=arguments,
         settings=settings,
         version=posted.get("version", form.version),
+        seen=posted.get("seen", form.seen),
     )
     return filled, values | {"task": _task_name(form), "args": [], "kwargs": given}
 

@@ -7,6 +7,8 @@ from django.test import Client
 from django.utils import timezone
 
 from tasks.models import Schedule
+from tasks.policy import Actor
+from tasks.schedules import definitions
 from tests.dashboard.schedules import (
     FILLED,
     find,
@@ -23,6 +25,7 @@ NEW = "/schedules/-/new/?task=tests.sample.add"
 CREATE = "/schedules/-/create/"
 EDIT = "/schedules/nightly/edit/"
 CHANGE = "/schedules/nightly/change/"
+VERA = Actor("vera", "web")
 NEXT_YEAR = timezone.now().year + 1
 
 
@@ -216,8 +219,54 @@ def test_a_change_by_somebody_else_is_not_overwritten(operator: Client) -> None:
     form = inputs(find(look(operator, EDIT), "form", id="schedule"))
     Schedule.objects.update(version=2, changed_by="vera")
     soup = sent(operator, CHANGE, 422, **form | {"set-expression": "0 10 * * *"})
-    assert "vera changed schedule nightly meanwhile" in soup.text
+    assert (
+        "in nothing that stands in this form" in find(soup, "div", id="problems").text
+    )
     assert Schedule.objects.get().expression == "0 9 * * *"
+
+
+def test_a_change_by_somebody_else_is_shown_beside_ones_own_and_then_saved(
+    operator: Client,
+) -> None:
+    make_schedule()
+    form = inputs(find(look(operator, EDIT), "form", id="schedule"))
+    theirs = {"expression": "0 8 * * *", "jitter": 30, "kwargs": {"a": 3}}
+    definitions.change(VERA, "nightly", theirs)
+    typed = {"set-expression": "0 10 * * *", "set-grace": "90"}
+    soup = sent(operator, CHANGE, 422, **form | typed)
+    rows = find(find(soup, "div", id="problems"), "tbody").find_all("tr")
+    assert [words(row) for row in rows] == [
+        "a 3 not touched: taken over",
+        "Expression 0 8 * * * 0 10 * * * stays in the form",
+        "Spread over, seconds 30 not touched: taken over",
+    ]
+    again = operator.post(CHANGE, inputs(find(soup, "form", id="schedule")))
+    assert again.status_code == 303
+    made = Schedule.objects.get()
+    assert (made.expression, made.jitter, made.grace) == ("0 10 * * *", 30, 90)
+    assert made.kwargs["a"] == 3
+
+
+def test_a_rule_of_another_kind_is_not_mixed_with_ones_own(operator: Client) -> None:
+    make_schedule()
+    form = inputs(find(look(operator, EDIT), "form", id="schedule"))
+    definitions.change(VERA, "nightly", {"kind": "every", "every": 60})
+    soup = sent(operator, CHANGE, 422, **form | {"set-expression": "0 10 * * *"})
+    operator.post(CHANGE, inputs(find(soup, "form", id="schedule")))
+    made = Schedule.objects.get()
+    assert (made.kind, made.expression, made.every) == ("cron", "0 10 * * *", None)
+
+
+@pytest.mark.parametrize("seen", ["", "[", "[1]", '{"set-grace": 7}'])
+def test_without_what_was_seen_all_that_was_typed_stays(
+    operator: Client, seen: str
+) -> None:
+    make_schedule()
+    form = inputs(find(look(operator, EDIT), "form", id="schedule")) | {"seen": seen}
+    definitions.change(VERA, "nightly", {"jitter": 30})
+    soup = sent(operator, CHANGE, 422, **form)
+    assert "30 0 stays in the form" in words(find(soup, "div", id="problems"))
+    assert find(soup, "input", name="set-jitter").attrs["value"] == "0"
 
 
 def test_the_form_of_one_whose_task_is_gone_still_opens(operator: Client) -> None:
