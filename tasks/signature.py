@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+)
 
 from tasks.errors import InvalidArguments
 from tasks.strict_json import check_json
@@ -73,6 +80,7 @@ class Signature:
             )
         except ValueError as error:
             raise InvalidArguments(self.name, {"": str(error)}) from error
+        values |= _secrets(bound, values)
         problems = dict(_json_problems(values))
         if problems:
             raise InvalidArguments(self.name, problems)
@@ -158,6 +166,16 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Any, Any]:
         return dict[str, hint], Field(default_factory=dict, alias=parameter.name)
     default = ... if parameter.default is parameter.empty else parameter.default
     return hint, Field(default=default, alias=parameter.name)
+
+
+def _secrets(bound: BaseModel, names: Iterable[str]) -> dict[str, str]:
+    """Return the secrets among some arguments, for which pydantic writes stars."""
+    found: dict[str, str] = {}
+    for name, field in type(bound).model_fields.items():
+        value, alias = getattr(bound, name), field.alias or name
+        if alias in names and isinstance(value, SecretStr):
+            found[alias] = value.get_secret_value()
+    return found
 
 
 def _json_problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

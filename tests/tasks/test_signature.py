@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from tasks.errors import InvalidArguments
 from tasks.signature import Signature
@@ -25,6 +25,10 @@ def typed(
     path: Path, day: date, size: Literal["s", "m"], item: Item | None = None
 ) -> None:
     """Take types that JSON does not have."""
+
+
+def signed(key: SecretStr, spare: SecretStr | None = None, *, name: str = "") -> None:
+    """Take secrets."""
 
 
 def bounded(percent: Annotated[int, Field(ge=0, le=100)]) -> None:
@@ -123,6 +127,15 @@ def test_a_value_that_json_cannot_hold_is_refused() -> None:
     signature = Signature("t", takes_anything)
     with pytest.raises(InvalidArguments):
         signature.to_json(signature.bind((object(),), {}))
+
+
+def test_a_secret_is_given_to_the_job_as_it_is() -> None:
+    signature = Signature("sample.signed", signed)
+    bound = signature.bind(["s3cret"], {"name": "x"})
+    assert signature.to_json(bound) == {"key": "s3cret", "name": "x"}
+    assert signature.to_json(bound, full=True)["spare"] is None
+    _args, kwargs = signature.coerce(["s3cret"], {})
+    assert kwargs["key"].get_secret_value() == "s3cret"
 
 
 def test_the_schema_names_the_arguments() -> None:
