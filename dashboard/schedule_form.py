@@ -232,7 +232,7 @@ def fill(
     form: ScheduleForm, posted: Mapping[str, str]
 ) -> tuple[ScheduleForm, dict[str, Any]]:
     """Return the form as it was filled, with problems, and the values of a schedule."""
-    arguments, given = read_form(form.arguments, posted)
+    arguments, given = read_form(form.arguments, {**posted, **_kept(form, posted)})
     settings, values = read_settings(form.settings, posted)
     name = form.name
     if form.schedule is None:
@@ -246,6 +246,15 @@ def fill(
         seen=posted.get("seen", form.seen),
     )
     return filled, values | {"task": _task_name(form), "args": [], "kwargs": given}
+
+
+def _kept(form: ScheduleForm, posted: Mapping[str, str]) -> dict[str, str]:
+    """Return the passwords that stay: they are not sent to browsers, nor back."""
+    return {
+        field.input_name: field.text
+        for field in form.arguments
+        if field.kind == "password" and not posted.get(field.input_name)
+    }
 
 
 def _read_name(field: Field, posted: Mapping[str, str]) -> Field:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dashboard.forms import Field
-from dashboard.schedule_form import change_by, make_edit_form
+from dashboard.schedule_fields import make_settings
+from dashboard.schedule_form import ScheduleForm, change_by, fill, make_edit_form
 from dashboard.schedule_merge import merge, read_seen, write_seen
 from tasks.models import Schedule
 from tasks.schedules import definitions
@@ -42,6 +43,14 @@ def test_a_password_is_neither_sent_along_nor_told() -> None:
     assert "s3cret" not in write_seen([SECRET])
     found, differences = merge({}, [changed(SECRET, "")], [SECRET])
     assert (found[0].text, differences) == ("", [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("typed", "kept"), [("", "s3cret"), ("new", "new")])
+def test_a_password_stays_where_none_is_typed(typed: str, kept: str) -> None:
+    form = ScheduleForm(None, A, [SECRET], make_settings({}))
+    filled, values = fill(form, {SECRET.input_name: typed})
+    assert (filled.arguments[0].text, values["kwargs"]) == (kept, {"key": kept})
 
 
 @pytest.mark.django_db(transaction=True)
