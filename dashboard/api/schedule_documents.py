@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,7 @@ from dashboard.api.payloads import Flag, Text
 from dashboard.api.problems import refuse_unknown
 from dashboard.api.shapes import shallow
 from tasks.schedules import transfer
-from tasks.schedules.differences import Change, Diff
+from tasks.schedules.differences import Change, Diff, Verb
 from tasks.schedules.documents import load, plain_value
 
 router = Router(tags=["schedules"])
@@ -52,7 +52,9 @@ class ValuesOut(BaseModel):
 
 
 class ChangeOut(BaseModel):
-    verb: Literal["create", "change", "same", "delete"]
+    verb: Verb = Field(
+        description="A new schedule whose moments are all past is left out."
+    )
     name: str
     fields: dict[str, ValuesOut]
 

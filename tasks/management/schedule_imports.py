@@ -180,8 +180,11 @@ def _tell(diff: Diff, *, is_dry: bool = False) -> Iterator[str]:
         ("change", _("%(count)s to change") if is_dry else _("%(count)s changed")),
         ("delete", _("%(count)s to delete") if is_dry else _("%(count)s deleted")),
         ("same", _("%(count)s the same")),
+        ("past", _("%(count)s left out, as all their moments are past")),
     )
-    yield ", ".join(text % {"count": f"{diff.count(verb):,}"} for verb, text in counts)
+    found = [(diff.count(verb), text) for verb, text in counts]
+    shown = found if found[-1][0] else found[:-1]
+    yield ", ".join(text % {"count": f"{number:,}"} for number, text in shown)
 
 
 def _read(name: str) -> str:

@@ -123,6 +123,12 @@ def _check_options(schedule: Schedule, task: Task, problems: Gathering) -> None:
             checked(task)
 
 
+def is_over(schedule: Schedule, now: datetime) -> bool:
+    """Say whether all moments of a rule lie before `now` because it says so itself."""
+    moment = schedule.at if schedule.kind == Kind.ONCE else None
+    return any(end is not None and end <= now for end in (moment, schedule.ends_at))
+
+
 def check_future(schedule: Schedule, now: datetime) -> None:
     """Raise InvalidOption for a rule that has no moment after `now`."""
     over = _("lies in the past, so it would never run")

@@ -10,9 +10,15 @@ from typing import Any, Literal
 
 from tasks.schedules.documents import plain_value, to_plain
 
-Verb = Literal["create", "change", "same", "delete"]
+Verb = Literal["create", "change", "same", "delete", "past"]
 
-_SIGNS: dict[Verb, str] = {"create": "+", "change": "~", "same": "=", "delete": "-"}
+_SIGNS: dict[Verb, str] = {
+    "create": "+",
+    "change": "~",
+    "same": "=",
+    "delete": "-",
+    "past": "·",
+}
 
 #: Characters of a value in a line.
 _LONGEST_VALUE = 200
@@ -20,7 +26,10 @@ _LONGEST_VALUE = 200
 
 @dataclass(frozen=True)
 class Change:
-    """One schedule, with the old and the new value of each field that changes."""
+    """One schedule, with the old and the new value of each field that changes.
+
+    One that is `past` would be new and has no moment to come: it is left out.
+    """
 
     verb: Verb
     name: str
@@ -41,7 +50,7 @@ class Diff:
 
     def __bool__(self) -> bool:
         """Say whether anything changes at all."""
-        return any(change.verb != "same" for change in self.changes)
+        return any(change.verb not in ("same", "past") for change in self.changes)
 
     def count(self, verb: Verb) -> int:
         return len(self.names(verb))
@@ -50,7 +59,7 @@ class Diff:
         return [change.name for change in self.changes if change.verb == verb]
 
     def lines(self) -> list[str]:
-        """Return it for people: +, ~, = or - with the name, then the fields."""
+        """Return it for people: +, ~, =, - or · with the name, then the fields."""
         return [line for change in self.changes for line in change.lines()]
 
 

@@ -17,7 +17,7 @@ from tasks.errors import InvalidOption, TasksError
 from tasks.models import Calendar, Schedule
 from tasks.policy import Actor
 from tasks.schedules import definitions
-from tasks.schedules.checks import RULE_FIELDS, check, check_future
+from tasks.schedules.checks import RULE_FIELDS, check, check_future, is_over
 from tasks.schedules.clock import clock
 from tasks.schedules.differences import Change, Diff, diff
 from tasks.schedules.documents import dump
@@ -74,18 +74,21 @@ def propose(wanted: Sequence[Definition], *, prune: bool = False) -> Proposal:
         raise InvalidOption("document", problem % {"most": f"{MOST:,}"})
     rows = {row.name: row for row in Schedule.objects.select_related("calendar")}
     now = clock.now()
-    refusals, settled = [], []
+    refusals, settled, past = [], [], []
     for definition in _with_calendars(wanted):
         name = str(definition["name"])
         try:
-            settled.append(_settled(definition, rows.get(name), now))
+            values = _settled(definition, rows.get(name), now)
         except TasksError as error:
             refusals.append(Refusal(name, str(error)))
+        else:
+            past += [] if values else [Change("past", name)]
+            settled += [values] if values else []
     found = diff(map(definition_of, rows.values()), settled, prune=prune)
     spared = {row.name for row in rows.values() if row.is_declared and not row.gone_at}
     spared |= {refusal.name for refusal in refusals}
     changes = (one for one in found.changes if not _is_spared(one, spared))
-    return Proposal(Diff(tuple(changes)), tuple(refusals))
+    return Proposal(Diff((*changes, *past)), tuple(refusals))
 
 
 def apply(actor: Actor, wanted: Sequence[Definition], *, prune: bool = False) -> Diff:
@@ -141,13 +144,18 @@ def _values(definition: Definition) -> dict[str, Any]:
 def _settled(
     definition: Definition, row: Schedule | None, now: datetime
 ) -> dict[str, Any]:
-    """Return a definition with its values as rows hold them; raises what a save would."""
+    """Return a definition with its values as rows hold them; raises what a save would.
+
+    Of a new one that is over nothing is left: an export has those, too.
+    """
     values = _values(definition)
     problems = Gathering()
     drafted = draft(values, row, problems)
     with problems:
         drafted.name = checked_name(definition["name"])
     check(drafted, now, problems=problems)
+    if row is None and is_over(drafted, now):
+        return {}
     if row is None or _moments_differ(row, drafted):
         check_future(drafted, now)
     settled = definition_of(drafted)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -56,6 +57,25 @@ def test_a_document_makes_anew_what_was_deleted() -> None:
     row = Schedule.objects.select_related("calendar").get()
     assert (row.jitter, row.overlap, row.created_by) == (30, "skip", "mara")
     assert row.calendar is not None
+
+
+def test_what_is_over_is_left_out_where_it_would_be_new() -> None:
+    create_schedule()
+    create_schedule("once", kind="once", at=NOW - timedelta(hours=1), expression="")
+    create_schedule("ended", ends_at=NOW - timedelta(hours=1))
+    document = load(export())
+    assert set(verbs(apply(MARA, document)).values()) == {"same"}
+    Schedule.objects.all().delete()
+    proposal = propose(document)
+    assert verbs(proposal.diff) == {
+        "nightly": "create",
+        "once": "past",
+        "ended": "past",
+    }
+    assert verbs(apply(MARA, document)) == verbs(proposal.diff)
+    assert Schedule.objects.get().name == "nightly"
+    Schedule.objects.all().delete()
+    assert not apply(MARA, [one for one in document if one["name"] != "nightly"])
 
 
 def test_only_named_schedules_are_exported() -> None:
