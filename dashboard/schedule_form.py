@@ -232,7 +232,9 @@ def fill(
     form: ScheduleForm, posted: Mapping[str, str]
 ) -> tuple[ScheduleForm, dict[str, Any]]:
     """Return the form as it was filled, with problems, and the values of a schedule."""
-    arguments, given = read_form(form.arguments, {**posted, **_kept(form, posted)})
+    arguments, given = read_form(
+        form.arguments, dict(posted.items()) | _kept(form, posted)
+    )
     settings, values = read_settings(form.settings, posted)
     name = form.name
     if form.schedule is None:
