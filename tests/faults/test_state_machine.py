@@ -23,8 +23,8 @@ MISTAKES = {
     "a pause is overlooked": ("if ends and (ends == ''", "if ends and (false"),
     "a lease is renewed that is gone": ("if score and in_wip[i] then", "if true then"),
     "an event has no number of its own": (
-        "redis.call('HINCRBY', job_key(id), 'ty:seq', 1)",
-        "redis.call('HINCRBY', job_key(id), 'ty:seq', 0)",
+        "call('HINCRBY', job_key(id), 'ty:seq', 1)",
+        "call('HINCRBY', job_key(id), 'ty:seq', 0)",
     ),
 }
 
