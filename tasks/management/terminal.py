@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from argparse import SUPPRESS
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from tasks import errors
@@ -35,6 +36,11 @@ INPUT_ERRORS = (
     errors.WorkerNotFound,
     BackfillNotFound,
 )
+
+
+def add_json_option(parser: CommandParser, words: str) -> None:
+    """Add --json so that it may stand before a command's verb as well as behind it."""
+    parser.add_argument("--json", action="store_true", default=SUPPRESS, help=_(words))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from argparse import SUPPRESS
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,21 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from tasks.errors import InvalidOption
-from tasks.management.terminal import command_errors, printable, table, to_json
+from tasks.management.terminal import (
+    add_json_option,
+    command_errors,
+    printable,
+    table,
+    to_json,
+)
 from tasks.policy import cli_actor
 from tasks.schedules.calendar_reports import CalendarRow, get_calendar, read_calendars
 from tasks.schedules.calendars import MOST_BYTES, Days
 from tasks.schedules.keeping import delete_calendar, save_calendar
 from tasks.text import gettext as _
+from tasks.text import gettext_noop
+
+_JSON = gettext_noop("print a line of JSON for each calendar")
 
 
 class Command(BaseCommand):
@@ -25,7 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.set_defaults(json=False)
-        _add_json_option(parser)
+        add_json_option(parser, _JSON)
         verbs = parser.add_subparsers(dest="verb", metavar="add|show|delete")
         add = verbs.add_parser("add", help=_("add a calendar, or replace its days"))
         add.add_argument("name", metavar="NAME")
@@ -41,7 +49,7 @@ class Command(BaseCommand):
             one = verbs.add_parser(verb, help=words)
             one.add_argument("name", metavar="NAME")
             if verb == "show":
-                _add_json_option(one)
+                add_json_option(one, _JSON)
 
     def handle(self, **options: Any) -> None:
         with command_errors():
@@ -80,16 +88,6 @@ class Command(BaseCommand):
         lines = (to_json(_facts(row)) for row in rows) if as_json else _as_table(rows)
         for line in lines:
             self.stdout.write(line)
-
-
-def _add_json_option(parser: CommandParser) -> None:
-    """Add it so that it may stand before the verb as well as behind it."""
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        default=SUPPRESS,
-        help=_("print a line of JSON for each calendar"),
-    )
 
 
 def _read(name: str) -> bytes:

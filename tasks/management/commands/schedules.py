@@ -27,7 +27,13 @@ from tasks.management.schedule_lines import (
     upcoming_facts,
 )
 from tasks.management.schedule_options import add_field_options, values_from
-from tasks.management.terminal import FAILED, command_errors, printable, to_json
+from tasks.management.terminal import (
+    FAILED,
+    add_json_option,
+    command_errors,
+    printable,
+    to_json,
+)
 from tasks.models import Schedule
 from tasks.policy import cli_actor
 from tasks.registry import registry
@@ -47,6 +53,8 @@ from tasks.text import gettext as _
 from tasks.text import gettext_noop
 
 Options = Mapping[str, Any]
+
+_JSON = gettext_noop("print a line of JSON for each schedule")
 
 HELP = {
     "list": gettext_noop("list schedules, as without a verb"),
@@ -89,7 +97,7 @@ class Command(BaseCommand):
         }
         _add_list_options(parsers["list"])
         for verb in _TELLING_JSON:
-            _add_json_option(parsers[verb])
+            add_json_option(parsers[verb], _JSON)
         for verb in (*_NAMED, "next", "create", "set", "run", "reset"):
             parsers[verb].add_argument("name", metavar="NAME")
         for verb in ("create", "set"):
@@ -223,17 +231,7 @@ class Command(BaseCommand):
 
 
 def _add_list_options(parser: CommandParser) -> None:
-    _add_json_option(parser)
+    add_json_option(parser, _JSON)
     add = parser.add_argument
     add("--text", default=SUPPRESS, help=_("part of a name or a task's"))
     add("--state", choices=KINDS, default=SUPPRESS, help=_("only those that are so"))
-
-
-def _add_json_option(parser: CommandParser) -> None:
-    """Add it so that it may stand before the verb as well as behind it."""
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        default=SUPPRESS,
-        help=_("print a line of JSON for each schedule"),
-    )
