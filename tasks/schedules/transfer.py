@@ -82,8 +82,10 @@ def propose(wanted: Sequence[Definition], *, prune: bool = False) -> Proposal:
         except TasksError as error:
             refusals.append(Refusal(name, str(error)))
         else:
-            past += [] if values else [Change("past", name)]
-            settled += [values] if values else []
+            if values:
+                settled.append(values)
+            else:
+                past.append(Change("past", name))
     found = diff(map(definition_of, rows.values()), settled, prune=prune)
     spared = {row.name for row in rows.values() if row.is_declared and not row.gone_at}
     spared |= {refusal.name for refusal in refusals}
