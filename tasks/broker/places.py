@@ -179,7 +179,10 @@ def delayed_until(job_ids: list[str]) -> dict[str, float]:
     if not job_ids:
         return {}
     with broker_errors():
-        scores: Any = get_client().zmscore(keys.DELAYED, job_ids)
+        try:
+            scores: Any = get_client().zmscore(keys.DELAYED, job_ids)
+        except ResponseError:
+            return {}
     pairs = zip(job_ids, scores, strict=True)
     return {job_id: score for job_id, score in pairs if score is not None}
 

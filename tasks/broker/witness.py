@@ -8,6 +8,8 @@ rq-scheduler does not read, and it stands in PERIODIC too, so that the mover pas
 
 from __future__ import annotations
 
+from redis.exceptions import ResponseError
+
 from tasks.broker import keys
 from tasks.broker.client import broker_errors, get_client
 from tasks.broker.writes import write
@@ -30,7 +32,10 @@ def trust_witness() -> None:
 
 def _score() -> float | None:
     with broker_errors():
-        score: float | None = get_client().zscore(keys.DELAYED, keys.WITNESS)
+        try:
+            score: float | None = get_client().zscore(keys.DELAYED, keys.WITNESS)
+        except ResponseError:  # no set: nothing stands in it, nor can
+            return 0.0
     return score
 
 

@@ -58,3 +58,12 @@ def test_the_witness_of_the_set_is_no_entry_of_it() -> None:
     assert client().zscore(keys.DELAYED, keys.WITNESS) == witness.SURE
     assert not list(Scheduler(connection=client()).get_jobs())
     assert (read_snapshot().delayed, count_periodic()) == (0, 0)
+
+
+def test_a_key_that_is_no_set_keeps_no_other_job_from_its_place() -> None:
+    job_id = submit(add, [1]).id
+    agree()
+    client().delete(keys.DELAYED, keys.queue("default"))
+    client().set(keys.DELAYED, "text")
+    assert compare() == 1
+    assert waiting() == [job_id]

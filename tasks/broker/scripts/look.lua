@@ -26,7 +26,8 @@ local function is_leased(id, queue, execution)
 end
 
 -- Whether rq-scheduler's set is whole: see witness.py.
-local is_whole = tonumber(call('ZSCORE', 'rq:scheduler:scheduled_jobs', 'taskyard:witness') or '') == -1
+local witness = redis.pcall('ZSCORE', 'rq:scheduler:scheduled_jobs', 'taskyard:witness')
+local is_whole = tonumber(witness or '') == -1
 
 local function look_for_gone(id, queue, execution)
   local place = ''
